@@ -1,0 +1,21 @@
+#pragma once
+/*
+ * Retry delays: exponential, capped, jittered, endless. Pure: randomness is a seed in the struct.
+ */
+#include "tidewaiter/clock.h"
+
+#include <stdint.h>
+
+struct backoff {
+    msec_t min, max; /* first delay and cap */
+    unsigned failures;
+    uint64_t seed;
+};
+
+void backoff_init(struct backoff *b, msec_t min, msec_t max, uint64_t seed);
+
+/* Delay before the next try: min * 2^failures up to max, of which a random 50..100 % is returned. */
+msec_t backoff_next(struct backoff *b);
+
+/* After a success. */
+void backoff_reset(struct backoff *b);

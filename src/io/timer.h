@@ -1,0 +1,18 @@
+#pragma once
+/*
+ * One-shot timers, embedded in their owner. All timers of the loop share one uv_timer_t and an ordered
+ * heap, so a timer needs no two-phase close: io_timer_stop() and it may be freed.
+ */
+#include "io/loop.h"
+
+struct io_timer {
+    void (*fn)(struct io_timer *t);
+    msec_t due;
+    struct io *io;
+    void *heap[3]; /* links of the heap */
+    bool armed;
+};
+
+/* Runs fn once, `delay` ms from io_now(); again while armed moves it. */
+void io_timer_start(struct io *io, struct io_timer *t, msec_t delay, void (*fn)(struct io_timer *t));
+void io_timer_stop(struct io_timer *t); /* idempotent; zeroed memory is a stopped timer */
