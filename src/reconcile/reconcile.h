@@ -54,6 +54,7 @@ void reconcile_result(struct reconcile *r, msec_t now, const struct registry_res
 /* Keys where wanted and seen differ (what --dry-run and readiness look at), and totals. */
 size_t reconcile_pending(const struct reconcile *r);
 size_t reconcile_seen_count(const struct reconcile *r); /* keys of ours in the registry */
+size_t reconcile_surplus(const struct reconcile *r); /* keys of ours in it that are not wanted */
 
 /* A key wanted but held by somebody else; for logs, once per change. NULL fn counts only. */
 size_t reconcile_foreign(const struct reconcile *r, void (*fn)(void *ctx, const char *key), void *ctx);
