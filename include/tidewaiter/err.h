@@ -18,15 +18,15 @@
 
 /* class, name in logs, what policy makes of it */
 #define ERR_CLASSES(X)                                                                             \
-    X(NONE, "none")                /* no error */                                                  \
-    X(TRANSIENT, "transient")      /* try again: network, timeout, 5xx, no leader */               \
-    X(THROTTLED, "throttled")      /* try again later: database full, too many requests */         \
-    X(AUTH, "auth")                /* credentials refused: try again slowly, say so */             \
-    X(CONFLICT, "conflict")        /* a compare failed: somebody else changed it, look again */    \
-    X(STALE_WATCH, "stale-watch")  /* the watch cannot go on from its revision: list again */      \
-    X(INVALID, "invalid")          /* this input can never succeed: name it and skip it */         \
-    X(CANCELLED, "cancelled")      /* the caller asked for it */                                   \
-    X(BUG, "bug")                  /* the peer or this program broke its own contract */
+    X(NONE, "none")               /* no error */                                                   \
+    X(TRANSIENT, "transient")     /* try again: network, timeout, 5xx, no leader */                \
+    X(THROTTLED, "throttled")     /* try again later: database full, too many requests */          \
+    X(AUTH, "auth")               /* credentials refused: try again slowly, say so */              \
+    X(CONFLICT, "conflict")       /* a compare failed: somebody else changed it, look again */     \
+    X(STALE_WATCH, "stale-watch") /* the watch cannot go on from its revision: list again */       \
+    X(INVALID, "invalid")         /* this input can never succeed: name it and skip it */          \
+    X(CANCELLED, "cancelled")     /* the caller asked for it */                                    \
+    X(BUG, "bug")                 /* the peer or this program broke its own contract */
 
 enum err_class {
 #define X(sym, name) ERR_##sym,
@@ -45,7 +45,7 @@ struct err {
         .class = ERR_NONE                                                                          \
     }
 
-#define WARN_UNUSED __attribute__((warn_unused_result))
+#define WARN_UNUSED            __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /*
@@ -54,7 +54,8 @@ struct err {
  * result are replaced by '?', over-long text is cut and ends in "...".
  */
 int err_set(struct err *e, enum err_class class, int code, const char *fmt, ...) PRINTF_LIKE(4, 5);
-int err_vset(struct err *e, enum err_class class, int code, const char *fmt, va_list ap);
+int err_vset(struct err *e, enum err_class class, int code, const char *fmt, va_list ap)
+    PRINTF_LIKE(4, 0);
 
 /* Puts "<prefix>: " in front of e's message (e may be NULL); class and code stay. */
 void err_wrap(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -11,7 +11,10 @@ struct framer {
     struct buf line; /* the unfinished line; its maximum is the longest line */
 };
 
-/* Called for each line, terminated by '\0' at line[len]. Non-zero stops and is returned. */
+/*
+ * Called for each line, terminated by '\0' at line[len]. Non-zero stops and is returned; the bytes
+ * behind that line are dropped, and the framer is not touched again, so that fn may have freed it.
+ */
 typedef int (*framer_line_fn)(void *ctx, const char *line, size_t len);
 
 void framer_init(struct framer *f, size_t max_line);

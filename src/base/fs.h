@@ -10,7 +10,7 @@
 
 /*
  * Appends the file's contents to out (whose maximum is the cap). -ENOENT is returned as such, with e
- * filled; -EFBIG when the file is larger than the buffer takes.
+ * filled; -EFBIG when the file is larger than the buffer takes. On failure out is as it was.
  */
 int fs_read(const char *path, struct buf *out, struct err *e) WARN_UNUSED;
 
@@ -22,7 +22,9 @@ int fs_read(const char *path, struct buf *out, struct err *e) WARN_UNUSED;
  *               of the file in place, flushed to disk when `durable`;
  *   fs_promote  renames it over path (and flushes the folder when durable);
  *   fs_discard  removes it.
- * fs_replace does stage and promote. On failure the file in place is untouched and no staged file stays.
+ * fs_replace does stage and promote. On failure the file in place is untouched and no staged file stays
+ * (fs_promote discards it too). A path that is a symbolic link stays one: what it leads to is replaced.
+ * Where this process may not give files away, the owner is its own.
  */
 struct fs_staged {
     char *path;   /* of the staged file; NULL when there is none */

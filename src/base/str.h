@@ -38,6 +38,12 @@ bool str_glob(const char *pattern, const char *s);
 /* No byte below 0x20 and no 0x7f. */
 bool str_printable(const char *s, size_t len);
 
+/*
+ * Length (1..4) of the UTF-8 sequence that s begins with, 0 when its bytes are not one: overlong forms,
+ * surrogates and values above U+10FFFF are refused. len > 0. ret_point may be NULL.
+ */
+size_t str_utf8(const char *s, size_t len, uint32_t *ret_point);
+
 /* ASCII only. */
 char str_lower_char(char c);
 void str_lower(char *s);
