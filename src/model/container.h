@@ -27,6 +27,10 @@ struct container_network {
     const char *name;
     const char *ipv4; /* "" when none */
     const char *ipv6;
+    /* Driver macvlan or ipvlan: ports are never published, the address itself is reachable from outside
+     * the host. Inspect does not tell drivers (an internal bridge looks the same); from GET /networks,
+     * false when not known. */
+    bool own_address;
 };
 
 enum container_health {
@@ -50,7 +54,8 @@ struct container_spec {
     size_t n_env;
     const struct container_kv *labels; /* sorted by key */
     size_t n_labels;
-    const struct container_port *ports; /* sorted by port, proto, published first, host ip, host port */
+    const struct container_port
+        *ports; /* sorted by port, proto, published first, host ip, host port */
     size_t n_ports;
     const struct container_network *networks; /* sorted by name */
     size_t n_networks;
