@@ -7,7 +7,7 @@
 
 typedef uint64_t msec_t;
 
-#define MSEC_NEVER UINT64_MAX /* "no wake-up wanted" */
+#define MSEC_NEVER   UINT64_MAX /* "no wake-up wanted" */
 #define MSEC_PER_SEC 1000u
 
 static inline msec_t msec_min(msec_t a, msec_t b)

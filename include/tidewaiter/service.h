@@ -19,12 +19,12 @@ enum service_status { SERVICE_PASSING, SERVICE_WARNING, SERVICE_CRITICAL };
 #define SERVICE_WEIGHT_UNSET (-1)
 
 /* Limits on what a container may say; service_new() refuses what passes them. */
-#define SERVICE_NAME_MAX 253
-#define SERVICE_ID_MAX 512
-#define SERVICE_HOST_MAX 253
-#define SERVICE_TAGS_MAX 128
+#define SERVICE_NAME_MAX  253
+#define SERVICE_ID_MAX    512
+#define SERVICE_HOST_MAX  253
+#define SERVICE_TAGS_MAX  128
 #define SERVICE_ATTRS_MAX 128
-#define SERVICE_TEXT_MAX 4096 /* one tag, attribute key or attribute value */
+#define SERVICE_TEXT_MAX  4096 /* one tag, attribute key or attribute value */
 
 struct service_attr {
     const char *key;

@@ -43,7 +43,8 @@ struct docker_watch_config {
 
 int docker_watch_open(struct docker_watch **ret, struct io *io,
                       const struct docker_watch_config *config,
-                      const struct docker_watch_events *events, void *ctx, struct err *e) WARN_UNUSED;
+                      const struct docker_watch_events *events, void *ctx,
+                      struct err *e) WARN_UNUSED;
 
 /* Asks for an inspect of one container soon (drain deadline), or for a fresh listing. */
 void docker_watch_refresh(struct docker_watch *w, const char *id);

@@ -19,32 +19,37 @@ struct http_peer {
     const char *base_url;    /* "http://127.0.0.1:2379"; path of the request is appended */
     const char *unix_socket; /* path, or NULL */
     const char *ca_file, *cert_file, *key_file; /* PEM, or NULL */
-    bool insecure;           /* do not verify the server */
+    bool insecure;                              /* do not verify the server */
 };
 
 struct http_spec {
     enum http_method method;
     const struct http_peer *peer;
-    const char *path;         /* with query; copied */
-    const void *body;         /* copied */
+    const char *path; /* with query; copied */
+    const void *body; /* copied */
     size_t body_len;
     const char *headers[HTTP_HEADERS_MAX]; /* "Name: value", NULL ends; copied. A JSON content type
                                               is sent with every body unless given here */
-    msec_t connect_timeout;   /* 0: 3 s */
-    msec_t total_timeout;     /* 0: 10 s; for streams: none */
-    bool stream;              /* deliver portions; no total and no low-speed limit */
-    size_t body_max;          /* cap of a collected body; 0: 8 MiB */
+    msec_t connect_timeout;                /* 0: 3 s */
+    msec_t total_timeout;                  /* 0: 10 s; for streams: none */
+    bool stream;                           /* deliver portions; no total and no low-speed limit */
+    size_t body_max;                       /* cap of a collected body; 0: 8 MiB */
 };
 
 struct http_result {
-    int code;            /* 0, or negative: -ECANCELED, -ETIMEDOUT, -ECONNREFUSED, -ENOENT (unix socket
-                            missing), -EMSGSIZE (body above cap), -ECONNRESET (ended early), -EIO ... */
-    enum err_class class;/* ERR_NONE when code is 0, whatever the status; else TRANSIENT, CANCELLED,
-                            AUTH (TLS trust) or INVALID (body above cap) */
-    int status;          /* HTTP status, 0 when none was received */
-    const char *body;    /* collected; terminated; borrowed during the callback */
+    /*
+     * 0, or negative: -ECANCELED, -ETIMEDOUT, -ECONNREFUSED, -ENOENT (no such unix socket), -EACCES,
+     * -EMSGSIZE (body above cap), -ECONNRESET (ended early), -EIO ...
+     */
+    int code;
+    /* ERR_NONE when code is 0, whatever the status; else TRANSIENT, CANCELLED, AUTH (TLS trust) or
+     * INVALID (body above cap). */
+    enum err_class class;
+    int status;       /* HTTP status, 0 when none was received */
+    const char *body; /* collected; terminated; borrowed during the callback */
     size_t body_len;
-    const char *error;   /* for people: "connect to /run/docker.sock: Connection refused"; "" if none */
+    const char
+        *error; /* for people: "connect to /run/docker.sock: Connection refused"; "" if none */
 };
 
 struct http_request;
@@ -55,8 +60,9 @@ typedef int (*http_data_fn)(struct http_request *r, const char *p, size_t len);
 /* Embedded in its owner; zeroed before first use; may be started again once done has run. */
 struct http_request {
     http_done_fn done;
-    http_data_fn data;    /* stream only */
-    void (*head)(struct http_request *r, int status); /* stream only, may be NULL: final header seen */
+    http_data_fn data; /* stream only */
+    /* Stream only, may be NULL: the final header was seen. */
+    void (*head)(struct http_request *r, int status);
     struct io *io;
     struct http_transfer *transfer; /* NULL while idle */
 };

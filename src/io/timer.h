@@ -14,5 +14,6 @@ struct io_timer {
 };
 
 /* Runs fn once, `delay` ms from io_now(); again while armed moves it. */
-void io_timer_start(struct io *io, struct io_timer *t, msec_t delay, void (*fn)(struct io_timer *t));
+void io_timer_start(struct io *io, struct io_timer *t, msec_t delay,
+                    void (*fn)(struct io_timer *t));
 void io_timer_stop(struct io_timer *t); /* idempotent; zeroed memory is a stopped timer */

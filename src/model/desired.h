@@ -15,7 +15,7 @@ struct desired;
 
 /* One service that a container claims. */
 struct desired_claim {
-    const char *key; /* copied */
+    const char *key;         /* copied */
     struct service *service; /* a reference is taken */
 };
 

@@ -13,13 +13,13 @@
 struct reconcile;
 
 struct reconcile_limits {
-    size_t batch_max;      /* operations per step */
+    size_t batch_max;            /* operations per step */
     msec_t retry_min, retry_max; /* per key, after a failed write */
-    msec_t conflict_retry; /* a key held by somebody else is tried again after so long */
-    uint64_t seed;         /* of the jitter */
+    msec_t conflict_retry;       /* a key held by somebody else is tried again after so long */
+    uint64_t seed;               /* of the jitter */
 };
 
-/* key is borrowed until the next call into the same reconcile. */
+/* key is borrowed until reconcile_result() of the step that issued it. */
 struct reconcile_op {
     enum registry_op_kind kind;
     const char *key;
@@ -49,12 +49,14 @@ void reconcile_seen_complete(struct reconcile *r, bool complete); /* ready / unr
 size_t reconcile_step(struct reconcile *r, msec_t now, struct reconcile_op *ops, msec_t *ret_wake);
 
 /* The batch of the last step ended; results in its order. Digests are those wanted at the step. */
-void reconcile_result(struct reconcile *r, msec_t now, const struct registry_result *results, size_t n);
+void reconcile_result(struct reconcile *r, msec_t now, const struct registry_result *results,
+                      size_t n);
 
 /* Keys where wanted and seen differ (what --dry-run and readiness look at), and totals. */
 size_t reconcile_pending(const struct reconcile *r);
 size_t reconcile_seen_count(const struct reconcile *r); /* keys of ours in the registry */
-size_t reconcile_surplus(const struct reconcile *r); /* keys of ours in it that are not wanted */
+size_t reconcile_surplus(const struct reconcile *r);    /* keys of ours in it that are not wanted */
 
 /* A key wanted but held by somebody else; for logs, once per change. NULL fn counts only. */
-size_t reconcile_foreign(const struct reconcile *r, void (*fn)(void *ctx, const char *key), void *ctx);
+size_t reconcile_foreign(const struct reconcile *r, void (*fn)(void *ctx, const char *key),
+                         void *ctx);
