@@ -52,11 +52,11 @@ size_t reconcile_step(struct reconcile *r, msec_t now, struct reconcile_op *ops,
 void reconcile_result(struct reconcile *r, msec_t now, const struct registry_result *results,
                       size_t n);
 
-/* Keys where wanted and seen differ (what --dry-run and readiness look at), and totals. */
+/* Keys where wanted and seen differ (what --dry-run and readiness look at), among them those that
+ * somebody else holds or that the registry refuses for good; and totals. */
 size_t reconcile_pending(const struct reconcile *r);
 size_t reconcile_seen_count(const struct reconcile *r); /* keys of ours in the registry */
 size_t reconcile_surplus(const struct reconcile *r);    /* keys of ours in it that are not wanted */
 
 /* A key wanted but held by somebody else; for logs, once per change. NULL fn counts only. */
-size_t reconcile_foreign(const struct reconcile *r, void (*fn)(void *ctx, const char *key),
-                         void *ctx);
+size_t reconcile_foreign(struct reconcile *r, void (*fn)(void *ctx, const char *key), void *ctx);
