@@ -35,6 +35,15 @@ bool str_copy(char *dst, size_t size, const char *src)
     return fits;
 }
 
+const char *str_pack(char **at, const char *s)
+{
+    char *copy = *at;
+    size_t size = strlen(s) + 1;
+    memcpy(copy, s, size);
+    *at += size;
+    return copy;
+}
+
 /* Reads digits at *s and moves behind them; false without any, or above UINT64_MAX. */
 static bool scan_u64(const char **s, uint64_t *ret)
 {

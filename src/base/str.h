@@ -19,6 +19,12 @@ bool str_ends(const char *s, const char *suffix);
 bool str_copy(char *dst, size_t size, const char *src);
 
 /*
+ * Copies s with its terminator to *at, moves *at behind it and returns the copy: for filling a block that
+ * was measured before.
+ */
+const char *str_pack(char **at, const char *s);
+
+/*
  * Whole string is a decimal number without sign, blank or leading '+', between min and max. Leading
  * zeros are accepted.
  */
