@@ -16,11 +16,11 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define REGISTRY_URI_MAX 4096
-#define REGISTRY_ENDPOINTS_MAX 32
-#define REGISTRY_PREFIX_MAX 512
+#define REGISTRY_URI_MAX        4096
+#define REGISTRY_ENDPOINTS_MAX  32
+#define REGISTRY_PREFIX_MAX     512
 #define REGISTRY_PREFIX_DEFAULT "/services"
-#define REGISTRY_ETCD_PORT 2379
+#define REGISTRY_ETCD_PORT      2379
 
 enum registry_scheme { REGISTRY_FILE, REGISTRY_ETCD };
 
