@@ -1,12 +1,20 @@
 /*
  * A binary min-heap of borrowed nodes. Adding and removing cost log(n); nothing can fail.
  *
- * Not here: what becomes of a node that is due, and any promise on the order of equal times.
+ * Not here: what becomes of a node that is due.
  */
 #include "reconcile/retry_heap.h"
 
+#include <stdbool.h>
+
 #include "base/alloc.h"
 #include "base/must.h"
+
+static bool before(const struct retry_node *a, const struct retry_node *b)
+{
+    /* arrivals wrap around; fewer than 2^31 nodes are in the heap at once */
+    return a->due != b->due ? a->due < b->due : (int32_t)(a->order - b->order) < 0;
+}
 
 static void place(struct retry_heap *h, size_t i, struct retry_node *node)
 {
@@ -16,7 +24,7 @@ static void place(struct retry_heap *h, size_t i, struct retry_node *node)
 
 static void sift_up(struct retry_heap *h, size_t i, struct retry_node *node)
 {
-    while (i > 0 && node->due < h->nodes[(i - 1) / 2]->due) {
+    while (i > 0 && before(node, h->nodes[(i - 1) / 2])) {
         place(h, i, h->nodes[(i - 1) / 2]);
         i = (i - 1) / 2;
     }
@@ -27,10 +35,10 @@ static void sift_down(struct retry_heap *h, size_t i, struct retry_node *node)
 {
     for (;;) {
         size_t child = 2 * i + 1;
-        if (child + 1 < h->n && h->nodes[child + 1]->due < h->nodes[child]->due) {
+        if (child + 1 < h->n && before(h->nodes[child + 1], h->nodes[child])) {
             child++;
         }
-        if (child >= h->n || node->due <= h->nodes[child]->due) {
+        if (child >= h->n || before(node, h->nodes[child])) {
             break;
         }
         place(h, i, h->nodes[child]);
@@ -49,12 +57,13 @@ void retry_heap_deinit(struct retry_heap *h)
 void retry_heap_add(struct retry_heap *h, struct retry_node *node, msec_t due)
 {
     must(node->place == 0);
-    must(h->n < UINT32_MAX - 1);
+    must(h->n < INT32_MAX);
     if (h->n == h->cap) {
         h->cap = h->cap ? 2 * h->cap : 16;
         h->nodes = xreallocarray(h->nodes, h->cap, sizeof(*h->nodes));
     }
     node->due = due;
+    node->order = h->arrivals++;
     sift_up(h, h->n++, node);
 }
 
@@ -68,7 +77,7 @@ void retry_heap_remove(struct retry_heap *h, struct retry_node *node)
     if (last == node) {
         return;
     }
-    if (i > 0 && last->due < h->nodes[(i - 1) / 2]->due) {
+    if (i > 0 && before(last, h->nodes[(i - 1) / 2])) {
         sift_up(h, i, last);
     } else {
         sift_down(h, i, last);
