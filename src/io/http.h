@@ -16,7 +16,8 @@ enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_DELETE };
 
 /* TLS and address of a peer; borrowed by every request that names it, so it must outlive them. */
 struct http_peer {
-    const char *base_url;    /* "http://127.0.0.1:2379"; path of the request is appended */
+    const char *base_url;    /* "http://127.0.0.1:2379", the request's path is appended; may be NULL
+                                when unix_socket is given */
     const char *unix_socket; /* path, or NULL */
     const char *ca_file, *cert_file, *key_file; /* PEM, or NULL */
     bool insecure;                              /* do not verify the server */
@@ -25,31 +26,35 @@ struct http_peer {
 struct http_spec {
     enum http_method method;
     const struct http_peer *peer;
-    const char *path; /* with query; copied */
+    const char *path; /* begins with '/', with query, percent-encoded; copied */
     const void *body; /* copied */
     size_t body_len;
     const char *headers[HTTP_HEADERS_MAX]; /* "Name: value", NULL ends; copied. A JSON content type
                                               is sent with every body unless given here */
     msec_t connect_timeout;                /* 0: 3 s */
     msec_t total_timeout;                  /* 0: 10 s; for streams: none */
-    bool stream;                           /* deliver portions; no total and no low-speed limit */
-    size_t body_max;                       /* cap of a collected body; 0: 8 MiB */
+    msec_t idle_timeout; /* longest silence, in whole seconds; 0: 10 s; for streams:
+                                              none. A long poll sets this and the total */
+    bool stream;         /* deliver portions */
+    size_t body_max;     /* cap of a collected body; 0: 8 MiB */
 };
 
 struct http_result {
     /*
-     * 0, or negative: -ECANCELED, -ETIMEDOUT, -ECONNREFUSED, -ENOENT (no such unix socket), -EACCES,
-     * -EMSGSIZE (body above cap), -ECONNRESET (ended early), -EIO ...
+     * 0, or negative: -ECANCELED, -ETIMEDOUT, -ECONNREFUSED, -ENOENT (no such unix socket), -EMSGSIZE
+     * (body above cap), -ECONNRESET (ended early), -EHOSTUNREACH (no such host), -EPROTO (not HTTP, not
+     * TLS), -EACCES (TLS trust, or no permission for the unix socket), -EIO (all else), or what the
+     * data callback said.
      */
     int code;
-    /* ERR_NONE when code is 0, whatever the status; else TRANSIENT, CANCELLED, AUTH (TLS trust) or
+    /* ERR_NONE when code is 0, whatever the status; else TRANSIENT, CANCELLED, AUTH (-EACCES) or
      * INVALID (body above cap). */
     enum err_class class;
     int status;       /* HTTP status, 0 when none was received */
-    const char *body; /* collected; terminated; borrowed during the callback */
+    const char *body; /* collected; terminated; borrowed during the callback; "" on failure */
     size_t body_len;
-    const char
-        *error; /* for people: "connect to /run/docker.sock: Connection refused"; "" if none */
+    /* For people: "connect to /run/docker.sock: Connection refused"; "" if none. */
+    const char *error;
 };
 
 struct http_request;
@@ -81,5 +86,8 @@ bool http_running(const struct http_request *r);
 /* Header of the response seen so far, by lower-case name; NULL when absent. Valid in callbacks. */
 const char *http_header(const struct http_request *r, const char *name);
 
-/* Closes idle connections (after a fail-over, so that the next request dials anew). */
+/*
+ * Every request started from now on dials anew (after a fail-over); idle connections are closed, at the
+ * latest when the requests that are running now have ended.
+ */
 void http_forget_connections(struct io *io);
