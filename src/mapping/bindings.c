@@ -1,0 +1,88 @@
+/*
+ * Bindings of one port.
+ *
+ * Happy path: `-p 8081:80` is two entries in Docker ("0.0.0.0" and "::"), one in podman (""); both are
+ * one binding here. The order depends on nothing but the bindings themselves, so ids that are made of
+ * it stay as they are.
+ */
+#include "mapping/bindings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_any(const struct binding *b)
+{
+    return b->any_v4 || b->any_v6;
+}
+
+static int compare_bindings(const void *pa, const void *pb)
+{
+    const struct binding *a = pa, *b = pb;
+    if (a->host_port != b->host_port) {
+        return a->host_port < b->host_port ? -1 : 1;
+    }
+    if (is_any(a) != is_any(b)) {
+        return is_any(a) ? -1 : 1;
+    }
+    if (a->kind != b->kind) {
+        return a->kind < b->kind ? -1 : 1;
+    }
+    return strcmp(a->host_ip, b->host_ip);
+}
+
+/* Index of the first port entry that is not below (port, proto); c->s.ports is sorted. */
+static size_t lower_bound(const struct container *c, uint16_t port, enum service_proto proto)
+{
+    size_t lo = 0, hi = c->s.n_ports;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        const struct container_port *p = &c->s.ports[mid];
+        if (p->port < port || (p->port == port && p->proto < proto)) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    return lo;
+}
+
+void bindings_find(struct bindings *ret, const struct container *owner, uint16_t port,
+                   enum service_proto proto, struct arena *a)
+{
+    *ret = (struct bindings){0};
+    size_t from = lower_bound(owner, port, proto), to = from;
+    while (to < owner->s.n_ports && owner->s.ports[to].port == port &&
+           owner->s.ports[to].proto == proto) {
+        to++;
+    }
+    if (from == to) {
+        return;
+    }
+    struct binding *all = arena_alloc(a, (to - from) * sizeof(*all));
+    size_t n = 0;
+    for (size_t i = from; i < to; i++) {
+        const struct container_port *p = &owner->s.ports[i];
+        if (p->host_port) {
+            enum address_kind kind = address_kind(p->host_ip);
+            all[n++] = (struct binding){
+                .host_ip = p->host_ip,
+                .host_port = p->host_port,
+                .kind = kind,
+                .any_v4 = kind == ADDRESS_ANY_V4 || kind == ADDRESS_ANY,
+                .any_v6 = kind == ADDRESS_ANY_V6 || kind == ADDRESS_ANY,
+            };
+        }
+    }
+    qsort(all, n, sizeof(*all), compare_bindings);
+    for (size_t i = 0; i < n; i++) {
+        struct binding *last = ret->n ? &all[ret->n - 1] : NULL;
+        bool same = last && last->host_port == all[i].host_port;
+        if (same && is_any(last) && is_any(&all[i])) {
+            last->any_v4 |= all[i].any_v4;
+            last->any_v6 |= all[i].any_v6;
+        } else if (!same || strcmp(last->host_ip, all[i].host_ip) != 0) {
+            all[ret->n++] = all[i];
+        }
+    }
+    ret->items = all;
+}

@@ -1,0 +1,24 @@
+#pragma once
+/*
+ * The bindings of one container port on the host.
+ */
+#include "base/arena.h"
+#include "mapping/address.h"
+#include "model/container.h"
+
+struct binding {
+    const char
+        *host_ip; /* as the engine gave it; of a publish on every address: 0.0.0.0, else :: */
+    uint16_t host_port;
+    enum address_kind kind;
+    bool any_v4, any_v6; /* published on every address of that family */
+};
+
+struct bindings {
+    struct binding *items; /* by host port, then every address, IPv4, IPv6, then text */
+    size_t n;
+};
+
+/* 0.0.0.0 and :: with one host port are one publish. */
+void bindings_find(struct bindings *ret, const struct container *owner, uint16_t port,
+                   enum service_proto proto, struct arena *a);

@@ -1,0 +1,214 @@
+/*
+ * Mapping: the order of decisions in the native form, and the verdicts.
+ *
+ *   --filter → state and health → ports and addresses → what labels say of each port
+ *     → how many ports remain (that decides on suffixes) → names, ids → services
+ *
+ * Happy path: each offer of ports.c becomes one verdict with a service.
+ *
+ * Failure modes: none for the caller. A container that is not fit as a whole ends in one verdict of
+ * port 0; a port that cannot be registered in a verdict without service. What labels get wrong is a
+ * warning beside that.
+ *
+ * Two passes, because a suffix depends on the ports that are registered and on nothing else: what is
+ * ignored, refused or unpublished does not change the names of the rest.
+ */
+#include "mapping/mapping.h"
+
+#include "mapping/draft.h"
+#include "mapping/filter.h"
+#include "mapping/ids.h"
+#include "mapping/job.h"
+#include "mapping/naming.h"
+#include "mapping/ports.h"
+#include "mapping/state.h"
+#include "mapping/tags.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#define MODE_CONTAINER "container:"
+
+/* What the second pass needs of the first. */
+struct candidate {
+    const struct port_offer *offer;
+    const struct draft *draft; /* shared by the bindings of one port */
+};
+
+static void whole_verdict(struct mapping_result *r, const char *reason)
+{
+    r->verdicts = arena_alloc(&r->arena, sizeof(*r->verdicts));
+    r->verdicts[0] = (struct mapping_verdict){.host_ip = "", .reason = reason};
+    r->n_verdicts = 1;
+}
+
+static bool same_port(const struct port_offer *a, const struct port_offer *b)
+{
+    return a->port == b->port && a->proto == b->proto;
+}
+
+/* First pass: one draft for each port. Returns how many ports will be registered. */
+static size_t make_drafts(struct mapping_job *job, const struct port_offer *offers, size_t n,
+                          struct candidate *out)
+{
+    struct naming_default default_name = naming_default(job);
+    size_t registered = 0;
+    bool counted = false;
+    for (size_t i = 0; i < n; i++) {
+        out[i].offer = &offers[i];
+        if (i > 0 && same_port(&offers[i], &offers[i - 1])) {
+            out[i].draft = out[i - 1].draft;
+        } else {
+            struct draft *d = arena_alloc(job->arena, sizeof(*d));
+            draft_make(d, job, &default_name, offers[i].port, offers[i].proto);
+            out[i].draft = d;
+            counted = false;
+        }
+        if (offers[i].host && !out[i].draft->refusal && !counted) {
+            registered++;
+            counted = true;
+        }
+    }
+    return registered;
+}
+
+/* Where the port cannot be reached and is ignored as well, the label is what people want to read. */
+static const char *refusal_of(const struct candidate *c)
+{
+    return c->draft->refusal ? c->draft->refusal : c->offer->host ? NULL : c->offer->reason;
+}
+
+static void make_service(struct mapping_job *job, const struct candidate *cand, bool several,
+                         const struct state_verdict *state, struct ids *ids,
+                         struct mapping_verdict *v)
+{
+    const struct port_offer *offer = cand->offer;
+    const struct draft *d = cand->draft;
+    bool suffix = several && !d->name_is_of_port;
+    struct err e = ERR_INIT;
+    struct service_spec spec = {
+        .name =
+            suffix ? arena_printf(job->arena, "%s-%u", d->name, (unsigned)offer->port) : d->name,
+        .id = ids_take(ids, job, offer, d->id),
+        .node = job->o->node,
+        .container = job->c->s.id,
+        .host = offer->host,
+        .port = offer->at,
+        .proto = offer->proto,
+        .status = state->status,
+        .weight = d->weight,
+        .tags = d->tags.items,
+        .n_tags = d->tags.n,
+        .attrs = d->attrs,
+        .n_attrs = d->n_attrs,
+    };
+    const char *why = naming_id_refused(spec.id, SERVICE_ID_MAX);
+    if (why) {
+        v->reason = arena_printf(job->arena, "its id \"%s\" %s",
+                                 text_clean(job->arena, spec.id, TEXT_VALUE_MAX), why);
+    } else if (service_new(&v->service, &spec, &e) < 0) {
+        v->reason = arena_printf(job->arena, "refused: %s", e.msg);
+    } else {
+        v->reason =
+            arena_printf(job->arena, "%s; %s%s%s", offer->reason, d->name_reason,
+                         suffix ? ", and the port, as several are registered" : "", state->remark);
+        return;
+    }
+    warnings_add(&job->warnings, "port %u: %s", (unsigned)offer->port, v->reason);
+}
+
+static void map_ports(struct mapping_job *job, const struct state_verdict *state,
+                      struct mapping_result *ret)
+{
+    struct port_offer *offers;
+    const char *none;
+    struct ids ids = IDS_NULL;
+
+    metadata_read(&job->meta, job->c, &job->warnings);
+    size_t n = ports_offer(job, &offers, &none);
+    if (n == 0) {
+        whole_verdict(ret, none);
+        return;
+    }
+    struct candidate *cands = arena_alloc(job->arena, n * sizeof(*cands));
+    bool several = make_drafts(job, offers, n, cands) > 1;
+    ret->verdicts = arena_alloc(job->arena, n * sizeof(*ret->verdicts));
+    ret->n_verdicts = n;
+    for (size_t i = 0; i < n; i++) {
+        struct mapping_verdict *v = &ret->verdicts[i];
+        *v = (struct mapping_verdict){.port = offers[i].port,
+                                      .proto = offers[i].proto,
+                                      .host_ip = offers[i].host_ip,
+                                      .host_port = offers[i].host_port,
+                                      .reason = refusal_of(&cands[i])};
+        if (!v->reason) {
+            make_service(job, &cands[i], several, state, &ids, v);
+        }
+        ret->n_services += v->service != NULL;
+    }
+    ids_deinit(&ids);
+}
+
+void mapping_map(const struct mapping_options *o, const struct container *c,
+                 const struct container *peer, struct mapping_result *ret)
+{
+    *ret = (struct mapping_result){0};
+    arena_init(&ret->arena);
+    struct mapping_job job = {.o = o,
+                              .c = c,
+                              .peer = mapping_peer_id(c) ? peer : NULL,
+                              .arena = &ret->arena,
+                              .warnings = {.arena = &ret->arena}};
+    const char *filtered = filter_refuses(o, c, &ret->arena);
+    if (filtered) {
+        whole_verdict(ret, filtered);
+        return;
+    }
+    struct state_verdict state = state_judge(&job);
+    ret->keep_stopped = state.keep_stopped;
+    if (state.refusal) {
+        whole_verdict(ret, state.refusal);
+        return;
+    }
+    map_ports(&job, &state, ret);
+    ret->warnings = job.warnings.items;
+    ret->n_warnings = job.warnings.n;
+}
+
+void mapping_result_deinit(struct mapping_result *r)
+{
+    for (size_t i = 0; i < r->n_verdicts; i++) {
+        service_unref(r->verdicts[i].service);
+    }
+    arena_deinit(&r->arena);
+    *r = (struct mapping_result){0};
+}
+
+int mapping_tags_check(const char *tags, struct err *e)
+{
+    if (strstr(tags, "{{")) {
+        return err_set(e, ERR_INVALID, -EINVAL,
+                       "\"%s\" is a template; allowed is a comma list (\"\\,\" is a literal comma)",
+                       tags);
+    }
+    if (!str_printable(tags, strlen(tags))) {
+        return err_set(e, ERR_INVALID, -EINVAL, "\"%s\" has a control character", tags);
+    }
+    return 0;
+}
+
+const char *mapping_peer_id(const struct container *c)
+{
+    const char *mode = c->s.network_mode;
+    return str_starts(mode, MODE_CONTAINER) && mode[sizeof(MODE_CONTAINER) - 1]
+               ? mode + sizeof(MODE_CONTAINER) - 1
+               : NULL;
+}
+
+bool mapping_signal_stops(const struct container *c, int signal)
+{
+    return signal == c->s.stop_signal || signal == SIGTERM || signal == SIGINT ||
+           signal == SIGQUIT || signal == SIGKILL;
+}

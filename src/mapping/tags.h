@@ -1,0 +1,15 @@
+#pragma once
+/*
+ * Tag lists: commas separate, "\," is a literal comma, empty items do not count, nothing is trimmed.
+ */
+#include "base/arena.h"
+
+#include <stddef.h>
+
+struct tags {
+    const char **items;
+    size_t n;
+};
+
+/* Splits text into the arena, in written order. */
+void tags_parse(struct tags *ret, const char *text, struct arena *a);
