@@ -19,7 +19,8 @@
  *
  * A handler that returns without an answer leaves the exchange open: that is silence, and also how to
  * delay an answer: keep x and answer when the condition of the test holds. An exchange stays valid until
- * fake_http_free(); once its connection is gone every answer to it is ignored and fake_gone() is true.
+ * fake_http_free(); once its connection is gone every answer to it is ignored and fake_gone() is true. A
+ * second answer to one request is a bug of the test and aborts it.
  *
  * Whatever cannot be done (a port that cannot be bound) fails the test.
  */
@@ -40,8 +41,10 @@ struct fake_http *fake_http_new(struct io *io, const char *listen, fake_handler 
 /* Stops it and drops every connection. The memory goes in the loop; io_free() waits for that. */
 void fake_http_free(struct fake_http *s); /* NULL is taken */
 
-const char *fake_http_url(const struct fake_http *s);              /* "http://127.0.0.1:41234" */
-const struct http_peer *fake_http_peer(const struct fake_http *s); /* valid until fake_http_free() */
+/* "http://127.0.0.1:41234" */
+const char *fake_http_url(const struct fake_http *s);
+/* Valid until fake_http_free(). */
+const struct http_peer *fake_http_peer(const struct fake_http *s);
 
 /* Like a daemon that dies: stops listening (a unix socket is unlinked) and drops every connection. */
 void fake_http_down(struct fake_http *s);
@@ -53,18 +56,21 @@ void fake_http_close_idle(struct fake_http *s);
 unsigned fake_http_requests(const struct fake_http *s); /* complete requests seen so far */
 unsigned fake_http_accepted(const struct fake_http *s); /* connections accepted so far */
 unsigned fake_http_open(const struct fake_http *s);     /* connections open now */
-unsigned fake_http_busy(const struct fake_http *s);     /* exchanges that wait for (more of) an answer */
+unsigned fake_http_busy(const struct fake_http *s);     /* exchanges not yet (fully) answered */
 
 /* ---- the request ---- */
 
 const char *fake_method(const struct fake_exchange *x);
 const char *fake_path(const struct fake_exchange *x); /* with query, as sent */
-const char *fake_header(const struct fake_exchange *x, const char *name); /* any case; NULL if absent */
-const char *fake_body(const struct fake_exchange *x);                     /* terminated */
+/* The name in any case; NULL if absent. */
+const char *fake_header(const struct fake_exchange *x, const char *name);
+const char *fake_body(const struct fake_exchange *x); /* terminated; until it is answered */
 size_t fake_body_len(const struct fake_exchange *x);
-unsigned fake_ordinal(const struct fake_exchange *x);      /* 0 for the server's first request */
-unsigned fake_conn_ordinal(const struct fake_exchange *x); /* 0 for its connection's first request */
-bool fake_gone(const struct fake_exchange *x);             /* the connection has ended */
+/* Counted from 0 over all requests of the server, or of its connection. */
+unsigned fake_ordinal(const struct fake_exchange *x);
+unsigned fake_conn_ordinal(const struct fake_exchange *x);
+/* The connection has ended, or it is answered. */
+bool fake_gone(const struct fake_exchange *x);
 struct fake_http *fake_server(const struct fake_exchange *x);
 
 /* ---- the answer; each ends the exchange unless it says otherwise ---- */
@@ -110,7 +116,7 @@ enum fake_step_kind {
 struct fake_step {
     unsigned times; /* 0 means 1; the last step repeats for ever */
     enum fake_step_kind kind;
-    int status; /* 0 means 200 */
+    int status;       /* 0 means 200 */
     const char *body; /* NULL means "{}" */
     size_t bytes;
 };
