@@ -83,6 +83,7 @@ char *arena_memdup0(struct arena *a, const void *p, size_t len)
 
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
+    must(fmt);
     va_list ap;
     va_start(ap, fmt);
     int n = vsnprintf(NULL, 0, fmt, ap);
