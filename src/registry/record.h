@@ -62,6 +62,9 @@ int record_decode(struct service **ret, const char *name, const char *id, const 
 /* Appends the json form as the next value of w. */
 void record_write(struct json_writer *w, const struct service *svc);
 
+/* JSON is UTF-8; the parser does not look. -EINVAL, ERR_INVALID, naming the first byte that is not. */
+int record_text_check(const char *text, size_t len, struct err *e) WARN_UNUSED;
+
 /* As record_decode() for a parsed json form; name and id may be NULL: then its members count. */
 int record_read(struct service **ret, const char *name, const char *id, const struct cJSON *j,
                 struct err *e) WARN_UNUSED;
@@ -70,6 +73,12 @@ int record_read(struct service **ret, const char *name, const char *id, const st
 
 /* Appends host:port, with brackets around a host that has a colon. */
 void record_addr_format(struct buf *out, const char *host, uint16_t port);
+
+/*
+ * A host as records may name it: an IPv6 address without brackets, or letters, digits, '.', '-', '_'
+ * (IPv4 and host names). -EINVAL, ERR_INVALID, with the reason.
+ */
+int record_host_check(const char *host, size_t len, struct err *e) WARN_UNUSED;
 
 /*
  * Splits "host:port" or "[v6]:port" (blanks around it are passed over); host is copied without

@@ -8,6 +8,7 @@
  */
 #include "registry/record.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -18,12 +19,52 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Host names, IPv4, and between brackets IPv6 with or without zone. */
-static bool host_char(char c, bool bracketed)
+static bool name_char(char c)
 {
     char l = str_lower_char(c);
-    return (l >= 'a' && l <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_' ||
-           (bracketed && (c == ':' || c == '%'));
+    return (l >= 'a' && l <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+}
+
+/* An IPv6 address, which may name its zone. */
+static bool is_ipv6(const char *host, size_t len)
+{
+    char text[INET6_ADDRSTRLEN];
+    struct in6_addr addr;
+    const char *zone = memchr(host, '%', len);
+    size_t addr_len = zone ? (size_t)(zone - host) : len;
+    if (addr_len >= sizeof(text)) {
+        return false;
+    }
+    memcpy(text, host, addr_len);
+    text[addr_len] = '\0';
+    for (size_t i = addr_len + 1; i < len; i++) {
+        if (!name_char(host[i])) {
+            return false;
+        }
+    }
+    return inet_pton(AF_INET6, text, &addr) == 1;
+}
+
+int record_host_check(const char *host, size_t len, struct err *e)
+{
+    if (len == 0) {
+        return err_set(e, ERR_INVALID, -EINVAL, "the host is empty");
+    }
+    if (len > SERVICE_HOST_MAX) {
+        return err_set(e, ERR_INVALID, -EINVAL, "the host has %zu characters", len);
+    }
+    if (memchr(host, ':', len)) {
+        return is_ipv6(host, len) ? 0
+                                  : err_set(e, ERR_INVALID, -EINVAL,
+                                            "the host has a colon, but is not an IPv6 address");
+    }
+    for (size_t i = 0; i < len; i++) {
+        if (!name_char(host[i])) {
+            return err_set(e, ERR_INVALID, -EINVAL, "the host has byte 0x%02x",
+                           (unsigned char)host[i]);
+        }
+    }
+    return 0;
 }
 
 static int split(const char *p, size_t len, size_t *ret_host, size_t *ret_host_len,
@@ -59,15 +100,9 @@ int record_addr_parse(const char *text, size_t len, char ret_host[SERVICE_HOST_M
     if (r < 0) {
         return r;
     }
-    if (host_len == 0 || host_len > SERVICE_HOST_MAX) {
-        return err_set(e, ERR_INVALID, -EINVAL, "the host of an address has %zu characters",
-                       host_len);
-    }
-    for (size_t i = 0; i < host_len; i++) {
-        if (!host_char(text[host + i], host > 0)) {
-            return err_set(e, ERR_INVALID, -EINVAL, "byte 0x%02x in the host of an address",
-                           (unsigned char)text[host + i]);
-        }
+    r = record_host_check(text + host, host_len, e);
+    if (r < 0) {
+        return r;
     }
     char digits[sizeof("65535")] = "";
     size_t n_digits = len - port_at;

@@ -186,8 +186,9 @@ static int read_host(const json *j, struct draft *d, struct err *e)
         host++;
         len -= 2;
     }
-    if (len > SERVICE_HOST_MAX) {
-        return err_set(e, ERR_INVALID, -EINVAL, "\"host\" has %zu characters", len);
+    r = record_host_check(host, len, e);
+    if (r < 0) {
+        return r;
     }
     memcpy(d->host, host, len);
     d->host[len] = '\0';
@@ -254,6 +255,17 @@ static int read_addr(struct service **ret, const char *name, const char *id, con
     return service_new(ret, &d.spec, e);
 }
 
+int record_text_check(const char *text, size_t len, struct err *e)
+{
+    for (size_t at = 0, n; at < len; at += n) {
+        n = str_utf8(text + at, len - at, NULL);
+        if (n == 0) {
+            return err_set(e, ERR_INVALID, -EINVAL, "not UTF-8 at byte %zu of %zu", at, len);
+        }
+    }
+    return 0;
+}
+
 int record_decode(struct service **ret, const char *name, const char *id, const char *value,
                   size_t len, struct err *e)
 {
@@ -271,7 +283,11 @@ int record_decode(struct service **ret, const char *name, const char *id, const 
         return read_addr(ret, name, id, value, len, e);
     }
     CLEANUP_JSON json *j = NULL;
-    int r = json_parse(&j, value, len, e);
+    int r = record_text_check(value, len, e);
+    if (r < 0) {
+        return r;
+    }
+    r = json_parse(&j, value, len, e);
     if (r < 0) {
         return r;
     }

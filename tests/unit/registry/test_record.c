@@ -206,10 +206,15 @@ static void bad_records_are_refused_with_the_reason(void **state)
     assert_refused("2001:db8::1:80", "brackets");
     assert_refused("[2001:db8::1]80", "no port");
     assert_refused("10.0.0.5;:80", "0x3b");
+    assert_refused("[10.0.0.5:x]:80", "not an IPv6 address");
+    assert_refused("[::1%a/b]:80", "not an IPv6 address");
+    assert_refused("{\"host\":\"a b\",\"port\":80}", "0x20");
+    assert_refused("{\"host\":\"a:b\",\"port\":80}", "not an IPv6 address");
     assert_refused("http://10.0.0.5:80", "brackets");
     assert_refused("{\"host\":", "not JSON");
+    assert_refused("{\"host\":\"h\",\"port\":80,\"tags\":[\"\xff\"]}", "not UTF-8 at byte 31");
     assert_refused("{}", "host");
-    assert_refused("{\"host\":\"\",\"port\":80}", "host is empty");
+    assert_refused("{\"host\":\"\",\"port\":80}", "the host is empty");
     assert_refused("{\"host\":7,\"port\":80}", "host");
     assert_refused("{\"host\":\"h\"}", "\"port\"");
     assert_refused("{\"host\":\"h\",\"port\":0}", "\"port\"");
