@@ -10,7 +10,7 @@
 #define CHILD_OUTPUT_MAX (64u * 1024)
 
 struct child_result {
-    int code;           /* 0: it ran and ended; -ETIMEDOUT, -ECANCELED (killed), -ENOENT, ... */
+    int code;           /* 0: it ran and ended; -ETIMEDOUT, -ECANCELED */
     int exit_status;    /* 0..255, or -1 when a signal ended it */
     int signal;         /* that signal, or 0 */
     const char *output; /* stdout and stderr together, cut at CHILD_OUTPUT_MAX; borrowed */
@@ -24,7 +24,8 @@ struct child_job {
 
 /*
  * Starts argv (argv[0] looked up in PATH) in a process group of its own, stdin from /dev/null. After
- * `deadline` ms the group gets TERM, 2 s later KILL. Fails (e filled) when it cannot be started.
+ * `deadline` ms the group gets TERM, 2 s later KILL. The job ends when argv's own process does, even if a
+ * daemon that it started still holds its output. Fails (e filled) when it cannot be started.
  */
 int child_start(struct io *io, struct child_job *j, const char *const *argv, msec_t deadline,
                 struct err *e) WARN_UNUSED;
