@@ -212,9 +212,10 @@ class Gate:
             folder, name = os.path.split(f.path)
             if not name.endswith(".c"):
                 continue
-            if folder.startswith(("tests/unit/", "tests/loop/")):
-                wanted = re.sub(r"^test_|\.c$", "", name)
-            elif f.path.startswith(("src/", "tests/lib/", "tests/sim/", "tests/fuzz/")):
+            if folder.startswith(("tests/unit/", "tests/loop/")) and name.startswith("test_"):
+                wanted = name[len("test_"):-len(".c")]
+            elif f.path.startswith(("src/", "tests/lib/", "tests/unit/", "tests/loop/", "tests/sim/",
+                                    "tests/fuzz/")):
                 wanted = name
             else:
                 continue
