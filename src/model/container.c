@@ -71,6 +71,7 @@ struct container *container_new(const struct container_spec *spec)
     copy_kv(env, spec->env, spec->n_env, &at);
     copy_kv(labels, spec->labels, spec->n_labels, &at);
     for (size_t i = 0; i < spec->n_networks; i++) {
+        networks[i] = spec->networks[i];
         networks[i].name = str_pack(&at, spec->networks[i].name);
         networks[i].ipv4 = str_pack(&at, spec->networks[i].ipv4);
         networks[i].ipv6 = str_pack(&at, spec->networks[i].ipv6);
