@@ -27,8 +27,8 @@ struct claim {
     struct owner *owner;
     struct service *service;
     uint32_t pass; /* of desired_set() in which it was last made */
-    uint16_t repeats,
-        repeats_before; /* claims on the same key by the same container, this pass and last */
+    /* further claims on the key by the same container, in that pass and in the one before */
+    uint16_t repeats, repeats_before;
 };
 
 struct wanted_key {
@@ -177,8 +177,8 @@ static void drop_claim(struct desired *d, struct claim *claim)
     bool held = key->claims == claim;
     LL_DELETE2(key->claims, claim, next_of_key);
     if (!key->claims) {
-        d->events.unwant(d->ctx, key->name);
         HASH_DEL(d->keys, key);
+        d->events.unwant(d->ctx, key->name);
         free(key);
     } else if (held && !service_equal(key->claims->service, claim->service)) {
         d->events.want(d->ctx, key->name, key->claims->service);

@@ -1,0 +1,152 @@
+#pragma once
+/*
+ * Settings that several commands share, each with its rows of the option table. The macros take the
+ * command's settings struct and the member that holds the shared struct.
+ */
+#include "base/log.h"
+#include "config/options.h"
+
+/* ---- every command ---- */
+
+struct common_settings {
+    const char *config; /* the file that was read, or NULL */
+    bool check_config, help, version;
+    enum log_level log_level;
+    enum log_format log_format;
+};
+
+extern const char *const COMMON_LOG_LEVELS[];
+extern const char *const COMMON_LOG_FORMATS[];
+
+#define COMMON_GROUP "Configuration and logging"
+
+#define COMMON_OPTIONS(settings, member)                                                           \
+    {.name = "config",                                                                             \
+     .type = OPTION_STRING,                                                                        \
+     .flags = OPTION_NO_FILE,                                                                      \
+     .offset = offsetof(struct settings, member.config),                                           \
+     .group = COMMON_GROUP,                                                                        \
+     .value_name = "FILE",                                                                         \
+     .default_words = OPTIONS_DEFAULT_FILE " where it exists",                                     \
+     .help = "read settings from this YAML file"},                                                 \
+        {.name = "check-config",                                                                   \
+         .type = OPTION_BOOL,                                                                      \
+         .flags = OPTION_NO_FILE | OPTION_NO_ENV,                                                  \
+         .offset = offsetof(struct settings, member.check_config),                                 \
+         .group = COMMON_GROUP,                                                                    \
+         .help = "print the effective settings with where each came from, and exit"},              \
+        {.name = "log-level",                                                                      \
+         .type = OPTION_ENUM,                                                                      \
+         .offset = offsetof(struct settings, member.log_level),                                    \
+         .group = COMMON_GROUP,                                                                    \
+         .default_value = "info",                                                                  \
+         .choices = COMMON_LOG_LEVELS,                                                             \
+         .help = "least important level that is logged to stderr"},                                \
+        {.name = "log-format",                                                                     \
+         .type = OPTION_ENUM,                                                                      \
+         .offset = offsetof(struct settings, member.log_format),                                   \
+         .group = COMMON_GROUP,                                                                    \
+         .default_value = "text",                                                                  \
+         .choices = COMMON_LOG_FORMATS,                                                            \
+         .help = "key=value text, or one JSON object a line"},                                     \
+        {.name = "help",                                                                           \
+         .letter = 'h',                                                                            \
+         .type = OPTION_BOOL,                                                                      \
+         .flags = OPTION_NO_FILE | OPTION_NO_ENV | OPTION_STOPS,                                   \
+         .offset = offsetof(struct settings, member.help),                                         \
+         .group = COMMON_GROUP,                                                                    \
+         .help = "print this text and exit"},                                                      \
+    {                                                                                              \
+        .name = "version", .type = OPTION_BOOL,                                                    \
+        .flags = OPTION_NO_FILE | OPTION_NO_ENV | OPTION_STOPS,                                    \
+        .offset = offsetof(struct settings, member.version), .group = COMMON_GROUP,                \
+        .help = "print the version and exit"                                                       \
+    }
+
+/* ---- commands that talk to a registry ---- */
+
+struct registry_settings {
+    const char *uri; /* NULL: the embedded registry */
+    const char *etcd_endpoints, *etcd_cacert, *etcd_cert, *etcd_key, *etcd_user;
+    const char *etcd_password_file;
+    const char *etcd_password; /* from that file, or of another tool's variable */
+};
+
+#define REGISTRY_GROUP "Registry"
+#define REGISTRY_EPILOGUE                                                                          \
+    "REGISTRY is etcd://HOST[:2379][,HOST...][/PREFIX][?value=json|addr|grpc], etcds:// for TLS, " \
+    "or file:///PATH. Without it ETCDCTL_ENDPOINTS names the servers of etcd, else it is the "     \
+    "embedded registry of this host."
+
+#define REGISTRY_TEXT_OPTION(settings, member, option, what, flag, variable, text)                 \
+    {                                                                                              \
+        .name = option, .type = OPTION_STRING, .flags = flag,                                      \
+        .offset = offsetof(struct settings, member), .group = REGISTRY_GROUP, .value_name = what,  \
+        .env = variable, .help = text                                                              \
+    }
+
+#define REGISTRY_ARGUMENT(settings, member)                                                        \
+    {                                                                                              \
+        .name = "registry", .type = OPTION_STRING, .flags = OPTION_POSITIONAL,                     \
+        .offset = offsetof(struct settings, member.uri), .group = "Arguments",                     \
+        .value_name = "REGISTRY", .default_words = "the embedded registry of this host",           \
+        .help = "the registry, see below"                                                          \
+    }
+
+#define REGISTRY_OPTIONS(settings, member)                                                         \
+    REGISTRY_TEXT_OPTION(settings, member.etcd_cacert, "etcd-cacert", "FILE", 0, "ETCDCTL_CACERT", \
+                         "CA certificates that etcd's certificate is checked with"),               \
+        REGISTRY_TEXT_OPTION(settings, member.etcd_cert, "etcd-cert", "FILE", 0, "ETCDCTL_CERT",   \
+                             "client certificate for etcd"),                                       \
+        REGISTRY_TEXT_OPTION(settings, member.etcd_key, "etcd-key", "FILE", 0, "ETCDCTL_KEY",      \
+                             "key of the client certificate"),                                     \
+        REGISTRY_TEXT_OPTION(settings, member.etcd_user, "etcd-user", "NAME", 0, "ETCDCTL_USER",   \
+                             "user at etcd"),                                                      \
+        REGISTRY_TEXT_OPTION(settings, member.etcd_password_file, "etcd-password-file", "FILE", 0, \
+                             NULL, "file that holds the user's password"),                         \
+        REGISTRY_TEXT_OPTION(settings, member.etcd_password, "etcd-password", NULL,                \
+                             OPTION_NO_COMMAND_LINE | OPTION_NO_ENV | OPTION_NO_FILE |             \
+                                 OPTION_SECRET,                                                    \
+                             "ETCDCTL_PASSWORD", "the user's password"),                           \
+        REGISTRY_TEXT_OPTION(settings, member.etcd_endpoints, "etcd-endpoints", NULL,              \
+                             OPTION_NO_COMMAND_LINE | OPTION_NO_ENV | OPTION_NO_FILE,              \
+                             "ETCDCTL_ENDPOINTS", "servers of etcd")
+
+/*
+ * For finish(): a registry from ETCDCTL_ENDPOINTS where none is given; "user:password" of ETCDCTL_USER
+ * taken apart; the password file read; certificate and key only together.
+ */
+int registry_settings_finish(struct options_base *base, struct registry_settings *s,
+                             struct err *e) WARN_UNUSED;
+
+/* ---- commands that talk to an engine ---- */
+
+struct docker_settings {
+    const char *url; /* NULL: /var/run/docker.sock */
+    bool tls_verify;
+    const char *cert_path;
+};
+
+#define DOCKER_GROUP "Docker"
+
+#define DOCKER_OPTIONS(settings, member)                                                           \
+    {.name = "docker",                                                                             \
+     .type = OPTION_STRING,                                                                        \
+     .offset = offsetof(struct settings, member.url),                                              \
+     .group = DOCKER_GROUP,                                                                        \
+     .value_name = "URL",                                                                          \
+     .default_words = "unix:///var/run/docker.sock",                                               \
+     .env = "DOCKER_HOST",                                                                         \
+     .help = "the engine, unix:///PATH or tcp://HOST:PORT"},                                       \
+        {.name = "docker-tls-verify",                                                              \
+         .type = OPTION_BOOL,                                                                      \
+         .offset = offsetof(struct settings, member.tls_verify),                                   \
+         .group = DOCKER_GROUP,                                                                    \
+         .env = "DOCKER_TLS_VERIFY",                                                               \
+         .help = "use TLS, and check the engine's certificate"},                                   \
+    {                                                                                              \
+        .name = "docker-cert-path", .type = OPTION_STRING,                                         \
+        .offset = offsetof(struct settings, member.cert_path), .group = DOCKER_GROUP,              \
+        .value_name = "DIR", .env = "DOCKER_CERT_PATH",                                            \
+        .help = "folder with ca.pem, cert.pem and key.pem; its presence asks for TLS"              \
+    }
