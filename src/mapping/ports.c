@@ -46,13 +46,14 @@ static struct plan plan_for(struct mapping_job *job)
     struct plan p = {.reach = REACH_PUBLISHED, .owner = job->c, .where = ""};
     const char *peer_id = mapping_peer_id(job->c);
     if (peer_id) {
-        const char *shown = text_clean(job->arena, peer_id, 12);
-        p.where = arena_printf(job->arena, "network of container %s: ", shown);
+        const char *shown = text_clean(job->arena, peer_id, CONTAINER_ID_LEN);
+        p.where = arena_printf(job->arena, "network of container %.12s: ", shown);
         p.owner = job->peer;
-        const char *why = !job->peer                   ? "that container is not known"
-                          : !job->peer->s.running      ? "that container is not running"
-                          : mapping_peer_id(job->peer) ? "which itself shares another's network"
-                                                       : NULL;
+        const char *why = !job->peer              ? "that container is not known"
+                          : !job->peer->s.running ? "that container is not running"
+                          : mapping_peer_id(job->peer)
+                              ? "that container shares another's network itself"
+                              : NULL;
         if (why) {
             p.reach = REACH_NOTHING;
             p.nothing = why;
@@ -128,7 +129,7 @@ static void offer_bindings(struct mapping_job *job, const struct plan *p, struct
 {
     for (size_t i = 0; i < found->n; i++) {
         const struct binding *b = &found->items[i];
-        offer.host_ip = b->host_ip;
+        offer.host_ip = arena_strdup(job->arena, b->host_ip);
         offer.host_port = b->host_port;
         offer.further = i > 0;
         offer.same_host_port = i > 0 && b->host_port == b[-1].host_port;
