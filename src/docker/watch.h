@@ -17,8 +17,9 @@ struct docker_watch_events {
     /* The container as inspected just now, running or not. Ownership passes. */
     void (*upsert)(void *ctx, struct container *take_c);
     /*
-     * It exists no longer (destroyed, 404, absent from a complete listing), or died and the engine
-     * cannot be asked any more. listed: this came from a listing, not from an event.
+     * It exists no longer (destroyed, 404), or died and the engine cannot be asked any more. listed: it
+     * was missing from a listing, no event told of its end. What a listing lacks is looked at once more
+     * before it is reported: a container that only stopped is an upsert.
      */
     void (*gone)(void *ctx, const char *id, bool listed);
     /*
@@ -28,7 +29,11 @@ struct docker_watch_events {
     void (*told_to_stop)(void *ctx, const char *id, int signal);
     /* How far the first or a repeated listing is. */
     void (*progress)(void *ctx, size_t inspected, size_t total);
-    /* REPLAY → LIVE: everything that exists has been reported since the last LISTING began. */
+    /*
+     * REPLAY → LIVE: everything that runs has been reported since the last LISTING began. Containers
+     * that the engine cannot tell about (three tries each) are not waited for while most others
+     * could be inspected; they are tried again for ever.
+     */
     void (*complete)(void *ctx);
     /* Connected (why NULL) or not (why says what failed). Once per change of state. */
     void (*connected)(void *ctx, bool up, const struct err *why);
@@ -39,6 +44,12 @@ struct docker_watch_config {
     unsigned inspects;            /* concurrent; 0: 16 */
     msec_t resync;                /* 0: 60 s */
     bool once;                    /* stop after the first complete */
+    /* Limits; 0 is the default. */
+    msec_t ping_every;      /* the side ping of a quiet stream: 15 s */
+    msec_t answer_timeout;  /* ping, info, networks, head of the stream, connecting: 5 s */
+    msec_t inspect_timeout; /* 10 s */
+    msec_t list_timeout;    /* 60 s */
+    size_t queue_max;       /* unknown containers that events told of and that wait: 4096 */
 };
 
 int docker_watch_open(struct docker_watch **ret, struct io *io,
