@@ -27,7 +27,7 @@ struct engine_result {
     size_t servers;      /* in them, without placeholders */
     size_t empty;        /* blocks that hold only a placeholder, or servers of the past */
     size_t live_servers; /* servers in the live file, as adopted or committed */
-    const struct engine_report *reports; /* in order of the file; borrowed like bytes */
+    const struct engine_report *reports; /* borrowed like bytes, and from the table */
     size_t n_reports;
 };
 

@@ -87,6 +87,9 @@ static void read_zone(struct nginx_directives *d, const struct service *svc,
 static void read_attr(struct nginx_params *p, struct nginx_directives *d, const struct service *svc,
                       const struct service_attr *a, struct reports *r)
 {
+    if (*a->value == '\0') {
+        return; /* SERVICE_80_BACKUP= takes SERVICE_BACKUP back: as if nobody had said it */
+    }
     if (streq(a->key, "weight")) {
         if (svc->s.weight == SERVICE_WEIGHT_UNSET) {
             read_number(&p->weight, NGINX_WEIGHT_MAX, svc, a, r);

@@ -1,0 +1,379 @@
+/*
+ * Happy path: the reader reports its first complete table, which is rendered and published at once; later
+ * tables wait for the debounce. Any number of tables sets one thing: that a pass is due.
+ *
+ *   RUNNING ─renderer_stop, one-shot over─► STOPPING ─reader and publisher closed─► STOPPED
+ *
+ * Failure modes: a registry out of reach is the reader's to retry, for ever; the file stays, and that is
+ * logged once. A table in which every upstream is empty is held (render/hold.h) and confirmed by a fresh
+ * listing. A one-shot run that gets no listing within ten seconds ends with 1.
+ *
+ * Not done: anything about files and commands (publish.c), and reading the configuration again.
+ */
+#include "renderer/renderer.h"
+
+#include "base/alloc.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/must.h"
+#include "io/timer.h"
+#include "render/debounce.h"
+#include "render/hold.h"
+#include "render/nginx_file.h"
+#include "renderer/publish.h"
+#include "renderer/report_log.h"
+
+#include <errno.h>
+
+#define ONCE_LIMIT (10 * MSEC_PER_SEC) /* for a listing, where nobody would wait for ever */
+
+enum renderer_state { RENDERER_S_RUNNING, RENDERER_S_STOPPING, RENDERER_S_STOPPED };
+
+struct renderer {
+    struct io *io;
+    struct renderer_options o;
+    enum renderer_state state;
+    bool one_shot;
+    struct engine *engine;
+    struct publish *publish;
+    struct registry_reader *reader;
+
+    struct table table; /* the last complete one */
+    bool listed;        /* there was one */
+    bool live;          /* it is followed */
+    bool reached;       /* `live` was reported at least once, either way */
+    struct debounce debounce;
+    struct hold hold;
+    struct engine_result result; /* counts of the last render; its pointers are not used later */
+    struct report_log reported;
+    bool settled; /* a pass has ended */
+
+    struct io_timer wake;  /* debounce or hold is due */
+    struct io_timer limit; /* one-shot: end of patience */
+    struct io_defer finish;
+    unsigned open_parts;
+    int exit_status;
+    void (*done)(void *ctx, int exit_status);
+    void *ctx;
+};
+
+static void set_state(struct renderer *r, enum renderer_state to)
+{
+    static const bool allowed[][3] = {
+        [RENDERER_S_RUNNING] = {[RENDERER_S_STOPPING] = true},
+        [RENDERER_S_STOPPING] = {[RENDERER_S_STOPPED] = true},
+        [RENDERER_S_STOPPED] = {false},
+    };
+    must(allowed[r->state][to]);
+    r->state = to;
+}
+
+/* ---- stopping ---- */
+
+static void finished(struct io_defer *d)
+{
+    struct renderer *r = container_of(d, struct renderer, finish);
+    set_state(r, RENDERER_S_STOPPED);
+    r->done(r->ctx, r->exit_status);
+}
+
+static void part_closed(void *ctx)
+{
+    struct renderer *r = ctx;
+    must(r->open_parts > 0);
+    if (--r->open_parts == 0) {
+        io_defer(r->io, &r->finish, finished);
+    }
+}
+
+static void end(struct renderer *r, int exit_status)
+{
+    if (r->state != RENDERER_S_RUNNING) {
+        return;
+    }
+    set_state(r, RENDERER_S_STOPPING);
+    r->exit_status = exit_status;
+    io_timer_stop(&r->wake);
+    io_timer_stop(&r->limit);
+    r->open_parts = 2;
+    publish_stop(r->publish, part_closed, r);
+    r->o.driver->reader->close(take_ptr(r->reader), part_closed, r);
+}
+
+void renderer_stop(struct renderer *r)
+{
+    end(r, 0);
+}
+
+static void on_limit(struct io_timer *t)
+{
+    struct renderer *r = container_of(t, struct renderer, limit);
+    log_error("giving up on a one-shot run, the registry could not be listed", NULL);
+    end(r, 1);
+}
+
+/* ---- when ---- */
+
+static void on_wake(struct io_timer *t);
+
+static void schedule(struct renderer *r)
+{
+    msec_t due = msec_min(debounce_due(&r->debounce), hold_due(&r->hold));
+    if (r->state != RENDERER_S_RUNNING || due == MSEC_NEVER) {
+        io_timer_stop(&r->wake);
+        return;
+    }
+    msec_t now = io_now(r->io);
+    io_timer_start(r->io, &r->wake, due > now ? due - now : 0, on_wake);
+}
+
+static void on_wake(struct io_timer *t)
+{
+    struct renderer *r = container_of(t, struct renderer, wake);
+    msec_t now = io_now(r->io);
+    if (debounce_take(&r->debounce, now) || hold_due(&r->hold) <= now) {
+        publish_kick(r->publish);
+    }
+    schedule(r);
+}
+
+/* ---- the publisher's events ---- */
+
+static int hold_back(struct renderer *r, const struct engine_result *res)
+{
+    enum hold_state before = r->hold.state;
+    enum hold_verdict verdict =
+        hold_offer(&r->hold, io_now(r->io), res->live_servers, res->servers);
+    if (verdict == HOLD_PASS) {
+        if (before == HOLD_S_CONFIRMED) {
+            log_warn("a fresh listing confirms that no service has a server, publishing that",
+                     NULL);
+        } else if (before != HOLD_S_OFF) {
+            log_info("there are servers again, publishing goes on", NULL);
+        }
+        return 0;
+    }
+    if (before == HOLD_S_OFF) {
+        log_warn(
+            "every upstream would be empty, keeping previous upstreams until that is confirmed",
+            "live_servers", LOG_U(res->live_servers), "hold_ms", LOG_U(r->o.hold), NULL);
+    }
+    if (verdict == HOLD_REFRESH) {
+        r->o.driver->reader->refresh(r->reader);
+        if (r->one_shot) {
+            io_timer_start(r->io, &r->limit, ONCE_LIMIT, on_limit);
+        }
+    }
+    schedule(r);
+    return PUBLISH_E_HELD;
+}
+
+static int on_render(void *ctx, const char **bytes, size_t *len, struct err *e)
+{
+    struct renderer *r = ctx;
+    struct engine_result res;
+    must(r->listed);
+    int err = r->engine->ops->render(r->engine, &r->table, &res, e);
+    if (err < 0) {
+        return err;
+    }
+    report_log_all(&r->reported, res.reports, res.n_reports);
+    r->result = res;
+    *bytes = res.bytes;
+    *len = res.len;
+    return hold_back(r, &res);
+}
+
+static void on_published(void *ctx, bool changed)
+{
+    struct renderer *r = ctx;
+    r->engine->ops->commit(r->engine);
+    if (changed || !r->settled) {
+        log_info(!changed       ? "up to date"
+                 : r->o.dry_run ? "would publish"
+                 : r->o.output  ? "published"
+                                : "printed",
+                 "file", r->o.output, "upstreams", LOG_U(r->result.upstreams), "servers",
+                 LOG_U(r->result.servers), "empty", LOG_U(r->result.empty), NULL);
+    }
+}
+
+static void on_settled(void *ctx, enum publish_outcome outcome, bool owed)
+{
+    struct renderer *r = ctx;
+    r->settled = true;
+    if (r->one_shot && outcome != PUBLISH_HELD) {
+        bool good = (outcome == PUBLISH_SAME || outcome == PUBLISH_DONE) && !owed;
+        end(r, good ? 0 : 1);
+    }
+}
+
+static const struct publish_events publish_events = {
+    .render = on_render,
+    .live = on_published,
+    .settled = on_settled,
+};
+
+/* ---- the reader's events ---- */
+
+static void on_table(void *ctx, const struct table *table, bool fresh)
+{
+    struct renderer *r = ctx;
+    if (r->state != RENDERER_S_RUNNING) {
+        return;
+    }
+    table_copy(&r->table, table);
+    r->listed = true;
+    io_timer_stop(&r->limit);
+    if (fresh) {
+        hold_fresh(&r->hold);
+    }
+    debounce_touch(&r->debounce, io_now(r->io));
+    schedule(r);
+}
+
+static void on_live(void *ctx, bool live, const struct err *why)
+{
+    struct renderer *r = ctx;
+    if (!live) {
+        log_warn(r->listed
+                     ? "registry is out of reach, keeping previous upstreams"
+                     : "registry is out of reach, nothing is rendered before its first listing",
+                 "error", why ? why->msg : "", NULL);
+    } else {
+        log_info(r->reached ? "registry is followed again" : "registry is followed", "services",
+                 LOG_U(r->table.n), NULL);
+    }
+    r->live = live;
+    r->reached = true;
+}
+
+static void on_skipped(void *ctx, const char *key, const struct err *why)
+{
+    (void)ctx;
+    log_warn("record left out", "key", key, "error", why ? why->msg : "", NULL);
+}
+
+static const struct registry_reader_events reader_events = {
+    .table = on_table,
+    .live = on_live,
+    .skipped = on_skipped,
+};
+
+/* ---- life ---- */
+
+/* Names and last servers of the live file, so that a restart changes nothing. */
+static int adopt_live_file(struct renderer *r, struct err *e)
+{
+    if (!r->o.output) {
+        return 0;
+    }
+    struct buf text = BUF_INIT(NGINX_FILE_MAX);
+    int err = publish_read(r->publish, &text, e);
+    if (err == 0) {
+        size_t skipped = r->engine->ops->adopt(r->engine, buf_str(&text), text.len);
+        if (skipped > 0) {
+            log_warn("the file has lines that were not written by this program, they will go",
+                     "file", r->o.output, "lines", LOG_U(skipped), NULL);
+        }
+    } else if (err == -ENOENT) {
+        err_reset(e);
+        err = 0;
+    }
+    buf_deinit(&text);
+    return err;
+}
+
+static void release(struct renderer *r)
+{
+    publish_free(r->publish);
+    engine_free(r->engine);
+    table_deinit(&r->table);
+    report_log_deinit(&r->reported);
+    free(r);
+}
+
+static int open_parts(struct renderer *r, struct err *e)
+{
+    const struct renderer_options *o = &r->o;
+    const struct nginx_options engine = {
+        .services = o->services,
+        .n_services = o->n_services,
+        .expect = o->expect,
+        .n_expect = o->n_expect,
+        .empty = o->empty,
+    };
+    int err = nginx_engine_new(&r->engine, &engine, e);
+    if (err < 0) {
+        return err;
+    }
+    const struct publish_config publish = {
+        .output = o->output,
+        .mode = o->mode,
+        .check = o->output ? o->check : NULL,
+        .reload = o->output && !o->dry_run ? o->reload : NULL,
+        .dry_run = o->dry_run,
+    };
+    err = publish_new(&r->publish, r->io, &publish, &publish_events, r, e);
+    if (err < 0) {
+        return err;
+    }
+    err = adopt_live_file(r, e);
+    if (err < 0) {
+        return err;
+    }
+    const struct registry_reader_config reader = {.uri = o->uri, .once = r->one_shot};
+    return o->driver->reader->open(&r->reader, r->io, &reader, &reader_events, r, e);
+}
+
+int renderer_new(struct renderer **ret, struct io *io, const struct renderer_options *options,
+                 void (*done)(void *ctx, int exit_status), void *ctx, struct err *e)
+{
+    struct renderer *r = xcalloc(1, sizeof(*r));
+    r->io = io;
+    r->o = *options;
+    r->done = done;
+    r->ctx = ctx;
+    r->one_shot = options->once || options->dry_run || !options->output;
+    table_init(&r->table);
+    debounce_init(&r->debounce, options->wait_min, options->wait_max);
+    /* what is only printed may be empty */
+    hold_init(&r->hold, options->dry_run || !options->output ? 0 : options->hold);
+    int err = open_parts(r, e);
+    if (err < 0) {
+        release(r);
+        return err;
+    }
+    if (r->one_shot) {
+        io_timer_start(io, &r->limit, ONCE_LIMIT, on_limit);
+    }
+    *ret = r;
+    return 0;
+}
+
+struct renderer *renderer_free(struct renderer *r)
+{
+    if (r) {
+        must(r->state == RENDERER_S_STOPPED);
+        release(r);
+    }
+    return NULL;
+}
+
+void renderer_describe(const struct renderer *r, struct buf *out)
+{
+    struct json_writer w;
+    json_begin(&w, out);
+    json_object(&w);
+    json_field_bool(&w, "listed", r->listed);
+    json_field_bool(&w, "live", r->live);
+    json_field_int(&w, "services", (int64_t)r->table.n);
+    json_field_int(&w, "upstreams", (int64_t)r->result.upstreams);
+    json_field_int(&w, "servers", (int64_t)r->result.servers);
+    json_field_int(&w, "empty", (int64_t)r->result.empty);
+    json_field_int(&w, "rejected_values", (int64_t)r->reported.n);
+    json_field_str(&w, "hold", hold_state_name(r->hold.state));
+    publish_describe(r->publish, &w);
+    json_object_end(&w);
+}
