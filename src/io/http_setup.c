@@ -203,6 +203,8 @@ static void set_limits(CURL *easy, const struct http_spec *spec)
 static void set_connection(CURL *easy)
 {
     HTTP_SETOPT(easy, CURLOPT_NOSIGNAL, 1L);
+    /* a request that ends while its name is still being looked up must not wait for that */
+    HTTP_SETOPT(easy, CURLOPT_QUICK_EXIT, 1L);
     HTTP_SETOPT(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     HTTP_SETOPT(easy, CURLOPT_ACCEPT_ENCODING, NULL);
     HTTP_SETOPT(easy, CURLOPT_FOLLOWLOCATION, 0L);

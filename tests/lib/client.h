@@ -30,3 +30,9 @@ void client_start(struct client *c, struct io *io, const struct http_spec *spec)
 /* Prints both when they differ. */
 void client_expect(const struct client *c, int code, enum err_class class);
 void client_deinit(struct client *c);
+
+/* A TCP address of this host that never answers a connect: its queue is full. Fails the test else. */
+struct deaf;
+struct deaf *deaf_new(void);
+const char *deaf_url(const struct deaf *d);
+void deaf_free(struct deaf *d);

@@ -71,8 +71,6 @@ struct fake_write {
     char data[];
 };
 
-static void drip_next(struct fake_exchange *x);
-
 static void on_written(uv_write_t *req, int status)
 {
     struct fake_write *w = container_of(req, struct fake_write, req);
@@ -82,8 +80,6 @@ static void on_written(uv_write_t *req, int status)
     c->writes--;
     if (status < 0) {
         fake_conn_close(c, false);
-    } else if (c->current && c->current->drip) {
-        drip_next(c->current);
     } else if (c->writes == 0 && c->after != FAKE_GO_ON) {
         fake_conn_close(c, c->after == FAKE_THEN_RESET);
     }
@@ -102,29 +98,6 @@ void fake_conn_write(struct fake_conn *c, const void *p, size_t len)
         free(w);
         c->writes--;
         fake_conn_close(c, false);
-    }
-}
-
-static void drip_next(struct fake_exchange *x)
-{
-    if (x->drip_at == x->drip_len) {
-        free(x->drip);
-        x->drip = NULL;
-        fake_exchange_end(x, FAKE_GO_ON);
-    } else {
-        fake_conn_write(x->conn, x->drip + x->drip_at++, 1);
-    }
-}
-
-void fake_drip(struct fake_exchange *x, const void *p, size_t len)
-{
-    must(!x->answered);
-    if (!fake_gone(x)) {
-        must(!x->drip);
-        x->drip = xmemdup0(p, len);
-        x->drip_len = len;
-        x->drip_at = 0;
-        drip_next(x);
     }
 }
 
@@ -340,6 +313,7 @@ void fake_http_free(struct fake_http *s)
     }
     DL_FOREACH_SAFE (s->exchanges, x, next) {
         buf_deinit(&x->body);
+        io_defer_drop(&x->drip_turn);
         free(x->drip);
         free(x->head);
         free(x);

@@ -48,6 +48,7 @@ struct fake_exchange {
     bool streaming, answered;
     char *drip; /* what is written one byte at a time */
     size_t drip_at, drip_len;
+    struct io_defer drip_turn;
     struct fake_exchange *next, *prev;
 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/alloc.h"
 #include "base/must.h"
 
 #define REPLY_MAX (64u * 1024 * 1024)
@@ -158,6 +159,32 @@ void fake_stream_end(struct fake_exchange *x)
     fake_raw(x, "0\r\n\r\n", 5);
     if (!fake_gone(x)) {
         fake_exchange_end(x, FAKE_GO_ON);
+    }
+}
+
+/* By turns of the loop, because libuv would write all of it in one. */
+static void drip_next(struct io_defer *d)
+{
+    struct fake_exchange *x = container_of(d, struct fake_exchange, drip_turn);
+
+    if (!fake_gone(x) && x->drip_at < x->drip_len) {
+        fake_conn_write(x->conn, x->drip + x->drip_at++, 1);
+    }
+    if (!fake_gone(x) && x->drip_at == x->drip_len) {
+        fake_exchange_end(x, FAKE_GO_ON);
+    } else if (!fake_gone(x)) {
+        io_defer(x->server->io, d, drip_next);
+    }
+}
+
+void fake_drip(struct fake_exchange *x, const void *p, size_t len)
+{
+    must(!x->answered && !x->drip && len > 0);
+    if (!fake_gone(x)) {
+        x->drip = xmemdup0(p, len);
+        x->drip_len = len;
+        x->drip_at = 0;
+        io_defer(x->server->io, &x->drip_turn, drip_next);
     }
 }
 
