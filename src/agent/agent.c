@@ -23,8 +23,9 @@
 #include "base/str.h"
 #include "io/netif.h"
 
-#define ONCE_CONNECT_MS 10000u
-#define PROGRESS_MIN    200u /* listings below this are over before a line is read */
+#define ONCE_CONNECT_MS 10000u /* for the engine and the registry to answer */
+#define ONCE_TOTAL_MS   60000u /* more for everything to be in place */
+#define PROGRESS_MIN    200u   /* listings below this are over before a line is read */
 
 static const unsigned allowed[] = {
     [AGENT_S_STARTING] = 1u << AGENT_S_RUNNING | 1u << AGENT_S_STOPPING,
@@ -85,20 +86,36 @@ void agent_stop(struct agent *a)
     stop(a, a->o.deregister_on_exit);
 }
 
+void agent_refresh(struct agent *a)
+{
+    if (a->watch) {
+        docker_watch_relist(a->watch);
+    }
+}
+
 void agent_end(struct agent *a, int exit_status)
 {
     a->exit_status = exit_status;
     stop(a, false);
 }
 
-static void once_limit(struct io_timer *t)
+static void once_total(struct io_timer *t)
+{
+    struct agent *a = container_of(t, struct agent, once_limit);
+    log_error("giving up on a one-shot run, not everything could be written", "pending",
+              LOG_U(reconcile_pending(a->reconcile)), NULL);
+    agent_end(a, 1);
+}
+
+static void once_connect(struct io_timer *t)
 {
     struct agent *a = container_of(t, struct agent, once_limit);
     if (a->docker_up && a->ready) {
-        return; /* both answer; a long listing may take its time */
+        io_timer_start(a->io, &a->once_limit, ONCE_TOTAL_MS, once_total);
+        return;
     }
-    log_error("giving up on a one-shot run", "missing", a->docker_up ? "registry" : "docker engine",
-              NULL);
+    log_error("giving up on a one-shot run", "no_answer_from",
+              a->docker_up ? "registry" : "docker engine", NULL);
     agent_end(a, 1);
 }
 
@@ -217,7 +234,7 @@ int agent_new(struct agent **ret, struct io *io, const struct agent_options *opt
     }
     a->open_parts = 1;
     if (options->once || options->dry_run) {
-        io_timer_start(io, &a->once_limit, ONCE_CONNECT_MS, once_limit);
+        io_timer_start(io, &a->once_limit, ONCE_CONNECT_MS, once_connect);
     }
     if (!str_empty(a->node)) {
         open_registry(a);

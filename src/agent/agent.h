@@ -41,6 +41,9 @@ int agent_new(struct agent **ret, struct io *io, const struct agent_options *opt
 /* Begins to stop; done follows. Further calls do nothing. */
 void agent_stop(struct agent *a);
 
+/* Asks for a full comparison now. */
+void agent_refresh(struct agent *a);
+
 /* After done has run (or before agent_new succeeded: NULL). Returns NULL. */
 struct agent *agent_free(struct agent *a);
 

@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "base/must.h"
 #include "base/wallclock.h"
+#include "io/memory.h"
 
 #define BATCH_BYTES_MAX    (16u * 1024 * 1024)
 #define RETRY_MIN_MS       50u
@@ -121,9 +122,17 @@ void agent_sync_listed(struct agent *a)
 
 /* ---- the pump ---- */
 
+static void on_foreign(void *ctx, const char *key)
+{
+    log_warn("a key is held by somebody else, it is left alone and tried again now and then", "key",
+             key, NULL);
+}
+
+/* The first time that nothing is left to do but what the registry or another owner refuses. */
 static void announce(struct agent *a)
 {
-    if (a->in_sync || !a->acting || !a->ready || a->in_flight || reconcile_pending(a->reconcile)) {
+    if (a->in_sync || !a->acting || !a->ready || a->in_flight ||
+        reconcile_pending(a->reconcile) > reconcile_foreign(a->reconcile, NULL, NULL) + a->failed) {
         return;
     }
     a->in_sync = true;
@@ -132,7 +141,7 @@ static void announce(struct agent *a)
              LOG_U(a->deleted), "ms", LOG_U(io_now(a->io) - a->started), NULL);
     io_trim();
     if (a->o.once || a->o.dry_run) {
-        agent_end(a, a->failed ? 1 : 0);
+        agent_end(a, reconcile_pending(a->reconcile) ? 1 : 0);
     }
 }
 
@@ -275,6 +284,9 @@ static void on_written(void *ctx, const struct registry_result *results, size_t 
     }
     a->in_flight = 0;
     reconcile_result(a->reconcile, io_now(a->io), results, n);
+    if (failures) {
+        reconcile_foreign(a->reconcile, on_foreign, a);
+    }
     pump_soon(a);
 }
 

@@ -106,6 +106,13 @@ void renderer_stop(struct renderer *r)
     end(r, 0);
 }
 
+void renderer_refresh(struct renderer *r)
+{
+    if (r->reader) {
+        r->o.driver->reader->refresh(r->reader);
+    }
+}
+
 static void on_limit(struct io_timer *t)
 {
     struct renderer *r = container_of(t, struct renderer, limit);

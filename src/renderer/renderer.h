@@ -48,6 +48,9 @@ int renderer_new(struct renderer **ret, struct io *io, const struct renderer_opt
 /* Begins to stop; done follows. Further calls do nothing. */
 void renderer_stop(struct renderer *r);
 
+/* Asks for a fresh listing of the registry; what it says is published as any other change. */
+void renderer_refresh(struct renderer *r);
+
 /* After done has run. NULL is taken; returns NULL. */
 struct renderer *renderer_free(struct renderer *r);
 

@@ -1,0 +1,131 @@
+/*
+ * tidewaiter agent: its settings made into the agent's options. The work is src/agent's, signals and the
+ * exit status are daemon.c's.
+ */
+#include "cli/command.h"
+
+#include <stdio.h>
+
+#include "agent/agent.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "cli/daemon.h"
+#include "cli/start.h"
+#include "config/agent_settings.h"
+
+struct agent_run {
+    struct agent_settings settings;
+    struct registry_uri uri;
+    struct docker_peer peer;
+    struct netif_addrs addrs;
+    struct agent_options options;
+    struct agent *agent;
+    struct daemon *daemon;
+};
+
+static int prepare(struct agent_run *run, struct err *e)
+{
+    const struct agent_settings *s = &run->settings;
+    int r = start_registry(&s->registry, &run->uri, e);
+    if (r == 0) {
+        r = start_docker(&s->docker, &run->peer, e);
+    }
+    if (r == 0) {
+        r = start_mapping(&s->base, &s->mapping, &run->addrs, &run->options.mapping, e);
+    }
+    if (r < 0) {
+        return r;
+    }
+    run->options.docker = &run->peer.http;
+    run->options.inspects = s->inspects;
+    run->options.resync = s->resync;
+    run->options.driver = registry_driver_for(&run->uri);
+    run->options.uri = &run->uri;
+    run->options.ttl_s = (unsigned)((s->ttl + MSEC_PER_SEC - 1) / MSEC_PER_SEC);
+    run->options.drain = s->drain;
+    run->options.deregister_on_exit = s->on_exit == SETTING_EXIT_DEREGISTER;
+    run->options.once = s->once;
+    run->options.dry_run = s->dry_run;
+    return 0;
+}
+
+static void announce(const struct agent_run *run)
+{
+    struct buf uri = BUF_INIT(REGISTRY_URI_MAX);
+    registry_uri_format(&run->uri, &uri);
+    const char *address = run->addrs.v4[0] ? run->addrs.v4 : run->addrs.v6;
+    log_info("starting", "version", TIDEWAITER_VERSION, "docker", run->peer.where, "registry",
+             buf_str(&uri), "address", address, "from", run->addrs.source, NULL);
+    buf_deinit(&uri);
+    start_warn_password(&run->uri);
+    if (run->addrs.loopback && !run->options.mapping.internal) {
+        log_warn("services are registered with a loopback address, other hosts cannot reach them",
+                 "address", address, NULL);
+    }
+}
+
+static void on_done(void *ctx, int exit_status)
+{
+    daemon_done(((struct agent_run *)ctx)->daemon, exit_status);
+}
+
+static int agent_start(void *ctx, struct daemon *d, struct io *io, struct err *e)
+{
+    struct agent_run *run = ctx;
+    run->daemon = d;
+    return agent_new(&run->agent, io, &run->options, on_done, run, e);
+}
+
+static void agent_end_run(void *ctx)
+{
+    agent_stop(((struct agent_run *)ctx)->agent);
+}
+
+static void agent_look_again(void *ctx)
+{
+    agent_refresh(((struct agent_run *)ctx)->agent);
+}
+
+static void agent_state(void *ctx, struct buf *out)
+{
+    agent_describe(((struct agent_run *)ctx)->agent, out);
+}
+
+static void agent_release(void *ctx)
+{
+    agent_free(((struct agent_run *)ctx)->agent);
+}
+
+static const struct daemon_ops agent_daemon = {
+    .start = agent_start,
+    .stop = agent_end_run,
+    .refresh = agent_look_again,
+    .describe = agent_state,
+    .free = agent_release,
+};
+
+int command_agent(int argc, char **argv)
+{
+    struct agent_run run = {0};
+    struct options_input input = start_input(argc, argv);
+    struct err err = ERR_INIT;
+    int status;
+    int loaded = agent_settings_load(&run.settings, &input, &err);
+    if (start_over(loaded, &run.settings.base, &run.settings.common, &err, &status)) {
+        options_deinit(&run.settings.base);
+        return status;
+    }
+    if (prepare(&run, &err) < 0) {
+        status = start_refuse(&run.settings.base, &err);
+    } else if (run.settings.common.check_config) {
+        status = start_show(&run.settings.base);
+    } else {
+        start_log(&run.settings.common);
+        announce(&run);
+        status = daemon_run(&agent_daemon, &run);
+    }
+    docker_peer_deinit(&run.peer);
+    registry_uri_deinit(&run.uri);
+    options_deinit(&run.settings.base);
+    return status;
+}

@@ -1,0 +1,127 @@
+/*
+ * tidewaiter render: its settings made into the renderer's options. The work is src/renderer's, signals
+ * and the exit status are daemon.c's.
+ */
+#include "cli/command.h"
+
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "cli/daemon.h"
+#include "cli/start.h"
+#include "config/render_settings.h"
+#include "renderer/renderer.h"
+
+struct render_run {
+    struct render_settings settings;
+    struct registry_uri uri;
+    struct renderer_options options;
+    struct renderer *renderer;
+    struct daemon *daemon;
+};
+
+static int prepare(struct render_run *run, struct err *e)
+{
+    const struct render_settings *s = &run->settings;
+    int r = start_registry(&s->registry, &run->uri, e);
+    if (r < 0) {
+        return r;
+    }
+    run->options = (struct renderer_options){
+        .driver = registry_driver_for(&run->uri),
+        .uri = &run->uri,
+        .output = s->output,
+        .services = s->services.items,
+        .n_services = s->services.n,
+        .expect = s->expect.items,
+        .n_expect = s->expect.n,
+        .empty = (enum nginx_empty)s->empty,
+        .hold = s->hold,
+        .wait_min = s->wait.min,
+        .wait_max = s->wait.max,
+        .check = s->check,
+        .reload = s->reload,
+        .mode = s->mode,
+        .once = s->once,
+        .dry_run = s->dry_run,
+    };
+    return 0;
+}
+
+static void announce(const struct render_run *run)
+{
+    struct buf uri = BUF_INIT(REGISTRY_URI_MAX);
+    registry_uri_format(&run->uri, &uri);
+    if (run->options.output && !run->options.once) {
+        log_info("starting", "version", TIDEWAITER_VERSION, "registry", buf_str(&uri), "output",
+                 run->options.output, NULL);
+    }
+    buf_deinit(&uri);
+    start_warn_password(&run->uri);
+}
+
+static void on_done(void *ctx, int exit_status)
+{
+    daemon_done(((struct render_run *)ctx)->daemon, exit_status);
+}
+
+static int render_start(void *ctx, struct daemon *d, struct io *io, struct err *e)
+{
+    struct render_run *run = ctx;
+    run->daemon = d;
+    return renderer_new(&run->renderer, io, &run->options, on_done, run, e);
+}
+
+static void render_stop(void *ctx)
+{
+    renderer_stop(((struct render_run *)ctx)->renderer);
+}
+
+static void render_look_again(void *ctx)
+{
+    renderer_refresh(((struct render_run *)ctx)->renderer);
+}
+
+static void render_state(void *ctx, struct buf *out)
+{
+    renderer_describe(((struct render_run *)ctx)->renderer, out);
+}
+
+static void render_release(void *ctx)
+{
+    renderer_free(((struct render_run *)ctx)->renderer);
+}
+
+static const struct daemon_ops render_daemon = {
+    .start = render_start,
+    .stop = render_stop,
+    .refresh = render_look_again,
+    .describe = render_state,
+    .free = render_release,
+};
+
+int command_render(int argc, char **argv)
+{
+    struct render_run run = {0};
+    struct options_input input = start_input(argc, argv);
+    struct err err = ERR_INIT;
+    int status;
+    int loaded = render_settings_load(&run.settings, &input, &err);
+    if (start_over(loaded, &run.settings.base, &run.settings.common, &err, &status)) {
+        options_deinit(&run.settings.base);
+        return status;
+    }
+    if (prepare(&run, &err) < 0) {
+        status = start_refuse(&run.settings.base, &err);
+    } else if (run.settings.common.check_config) {
+        status = start_show(&run.settings.base);
+    } else {
+        start_log(&run.settings.common);
+        announce(&run);
+        status = daemon_run(&render_daemon, &run);
+    }
+    registry_uri_deinit(&run.uri);
+    options_deinit(&run.settings.base);
+    return status;
+}

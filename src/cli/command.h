@@ -1,0 +1,34 @@
+#pragma once
+/*
+ * The commands of the program, one file each. A command gets the arguments behind its name and returns
+ * the exit status: 0 done or stopped by TERM or INT, 1 it cannot go on or a one-shot run failed, 2 bad
+ * usage or configuration.
+ */
+#include <stddef.h>
+
+struct options_command;
+
+#define EXIT_DONE   0
+#define EXIT_FAILED 1
+#define EXIT_USAGE  2
+
+struct command {
+    const char *name;
+    const char *summary; /* one line, for the list of commands */
+    int (*run)(int argc, char **argv);
+    const struct options_command *options; /* for `help COMMAND`; NULL: has none */
+};
+
+int command_agent(int argc, char **argv);
+int command_render(int argc, char **argv);
+int command_ls(int argc, char **argv);
+int command_explain(int argc, char **argv);
+int command_help(int argc, char **argv);
+
+extern const struct command commands[];
+extern const size_t n_commands;
+
+/* NULL when there is no such command. */
+const struct command *command_find(const char *name);
+
+void command_print_version(void);
