@@ -4,6 +4,7 @@
  * value with what is allowed.
  * Not done: abbreviated names and bundled letters, because "-outptu" must not write a file "utptu".
  */
+#include "base/alloc.h"
 #include "base/must.h"
 #include "base/str.h"
 #include "config/internal.h"
@@ -72,14 +73,13 @@ static int unknown(const struct scan *s, const char *typed, const char *name, st
 
 static int missing(const struct option *o, const char *typed, struct err *e)
 {
-    struct buf name = BUF_INIT(256), allowed = BUF_INIT(1024);
-    option_value_name(o, &name);
-    option_value_allowed(o, &allowed);
-    int r = err_set(e, ERR_INVALID, -EINVAL, "%s needs a value: %s, %s", typed, buf_str(&name),
-                    buf_str(&allowed));
-    buf_deinit(&name);
-    buf_deinit(&allowed);
-    return r;
+    struct buf allowed CLEANUP(buf_deinit) = BUF_INIT(1024);
+    if (o->type == OPTION_STRING || o->type == OPTION_LIST) {
+        option_value_name(o, &allowed);
+    } else {
+        option_value_allowed(o, &allowed);
+    }
+    return err_set(e, ERR_INVALID, -EINVAL, "%s needs a value: %s", typed, buf_str(&allowed));
 }
 
 /* Option at argv[i]; *ret_used says whether its value took argv[i + 1]. */
@@ -138,12 +138,10 @@ static int scan_positional(struct scan *s, const char *arg, struct err *e)
             return 0;
         }
     }
-    struct buf shown = BUF_INIT(strlen(arg) * 4 + 1);
+    struct buf shown CLEANUP(buf_deinit) = BUF_INIT(strlen(arg) * 4 + 1);
     option_mask_passwords(arg, &shown);
-    int r = err_set(e, ERR_INVALID, -EINVAL, "unexpected argument \"%.80s\"; usage: %s",
-                    buf_str(&shown), s->command->usage);
-    buf_deinit(&shown);
-    return r;
+    return err_set(e, ERR_INVALID, -EINVAL, "unexpected argument \"%.80s\"; usage: %s",
+                   buf_str(&shown), s->command->usage);
 }
 
 int options_scan(const struct options_command *command, int argc, char *const *argv,

@@ -255,8 +255,12 @@ static int apply_file(struct options_state *state, const char *default_file, str
     }
     struct buf text CLEANUP(buf_deinit) = BUF_INIT(OPTIONS_FILE_MAX);
     int r = fs_read(path, &text, e);
+    if (r < 0 && !named && (r == -ENOENT || r == -ENOTDIR)) {
+        return 0;
+    }
     if (r < 0) {
-        return !named && (r == -ENOENT || r == -ENOTDIR) ? 0 : r;
+        err_wrap(e, "%s", named ? options_origin(state->settings, "config")->text : "config");
+        return r;
     }
     r = options_read_yaml(state, path, buf_str(&text), text.len, e);
     if (r == 0 && o && !named) {

@@ -5,6 +5,7 @@
  */
 #include "config/value.h"
 
+#include "base/alloc.h"
 #include "base/fs.h"
 #include "base/must.h"
 #include "base/str.h"
@@ -142,34 +143,32 @@ void option_mask_passwords(const char *text, struct buf *out)
     buf_puts(out, text);
 }
 
+static const char *nearest_choice(const struct option *o, const char *text)
+{
+    struct nearest nearest;
+    nearest_init(&nearest, text);
+    for (size_t i = 0; o->choices[i]; i++) {
+        nearest_offer(&nearest, o->choices[i]);
+    }
+    return nearest_best(&nearest);
+}
+
 static int refuse(const struct option *o, const char *text, struct err *e)
 {
-    struct buf allowed = BUF_INIT(VALUE_TEXT_MAX);
+    struct buf allowed CLEANUP(buf_deinit) = BUF_INIT(VALUE_TEXT_MAX);
     option_value_allowed(o, &allowed);
-    const char *hint = NULL;
-    if (o->type == OPTION_ENUM) {
-        struct nearest nearest;
-        nearest_init(&nearest, text);
-        for (size_t i = 0; o->choices[i]; i++) {
-            nearest_offer(&nearest, o->choices[i]);
-        }
-        hint = nearest_best(&nearest);
-    }
-    int r;
     if (o->flags & OPTION_SECRET) {
-        r = err_set(e, ERR_INVALID, -EINVAL, "allowed: %s", buf_str(&allowed));
-    } else if (!*text) {
-        r = err_set(e, ERR_INVALID, -EINVAL, "found nothing, allowed: %s", buf_str(&allowed));
-    } else {
-        struct buf shown = BUF_INIT(strlen(text) * 4 + 1);
-        option_mask_passwords(text, &shown);
-        r = err_set(e, ERR_INVALID, -EINVAL, "found \"%.*s\", allowed: %s%s%s%s", VALUE_SHOWN_MAX,
-                    buf_str(&shown), buf_str(&allowed), hint ? " (did you mean " : "",
-                    hint ? hint : "", hint ? "?)" : "");
-        buf_deinit(&shown);
+        return err_set(e, ERR_INVALID, -EINVAL, "allowed: %s", buf_str(&allowed));
     }
-    buf_deinit(&allowed);
-    return r;
+    if (!*text) {
+        return err_set(e, ERR_INVALID, -EINVAL, "found nothing, allowed: %s", buf_str(&allowed));
+    }
+    struct buf shown CLEANUP(buf_deinit) = BUF_INIT(strlen(text) * 4 + 1);
+    option_mask_passwords(text, &shown);
+    const char *hint = o->type == OPTION_ENUM ? nearest_choice(o, text) : NULL;
+    return err_set(e, ERR_INVALID, -EINVAL, "found \"%.*s\", allowed: %s%s%s%s", VALUE_SHOWN_MAX,
+                   buf_str(&shown), buf_str(&allowed), hint ? "; did you mean " : "",
+                   hint ? hint : "", hint ? "?" : "");
 }
 
 static bool parse_mode(const char *text, mode_t *ret)

@@ -1,0 +1,213 @@
+/*
+ * Files are read whole or not at all, and replaced whole or not at all.
+ */
+#include "base/alloc.h"
+#include "base/fs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char folder[64];
+
+static int setup(void **state)
+{
+    snprintf(folder, sizeof(folder), "/tmp/tidewaiter-fs-XXXXXX");
+    return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    char command[256];
+    snprintf(command, sizeof(command), "chmod -R u+w '%s' && rm -rf '%s'", folder, folder);
+    return chdir("/") == 0 && system(command) == 0 ? 0 : -1;
+}
+
+static void put(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void expect(const char *path, const char *want)
+{
+    struct buf out = BUF_INIT(1000);
+    struct err e = ERR_INIT;
+    if (fs_read(path, &out, &e) < 0) {
+        fail_msg("%s", e.msg);
+    }
+    assert_string_equal(buf_str(&out), want);
+    buf_deinit(&out);
+}
+
+/* How many files the working folder holds: no staged one may stay. */
+static size_t count(void)
+{
+    DIR *dir = opendir(".");
+    assert_non_null(dir);
+    size_t n = 0;
+    for (struct dirent *ent; (ent = readdir(dir)) != NULL;) {
+        n += strcmp(ent->d_name, ".") != 0 && strcmp(ent->d_name, "..") != 0;
+    }
+    closedir(dir);
+    return n;
+}
+
+static unsigned mode_of(const char *path)
+{
+    struct stat st;
+    assert_int_equal(lstat(path, &st), 0);
+    return (unsigned)st.st_mode;
+}
+
+static void reads_up_to_the_cap(void **state)
+{
+    struct buf out = BUF_INIT(8);
+    struct err e = ERR_INIT;
+    put("a", "12345");
+    buf_puts(&out, "abc");
+    assert_int_equal(fs_read("a", &out, &e), 0);
+    assert_string_equal(buf_str(&out), "abc12345");
+    buf_truncate(&out, 4);
+    assert_int_equal(fs_read("a", &out, &e), -EFBIG);
+    assert_string_equal(buf_str(&out), "abc1");
+    assert_int_equal(buf_error(&out), 0);
+    assert_string_equal(e.msg, "read a: larger than 8 bytes");
+    assert_int_equal(fs_read("none", &out, &e), -ENOENT);
+    assert_string_equal(e.msg, "open none: No such file or directory");
+    assert_int_equal(fs_read(".", &out, &e), -EISDIR);
+    assert_string_equal(buf_str(&out), "abc1");
+    buf_deinit(&out);
+
+    struct buf big = BUF_INIT(100000);
+    CLEANUP_FREE char *text = xmalloc(50001);
+    memset(text, 'x', 50000);
+    text[50000] = '\0';
+    put("b", text);
+    assert_int_equal(fs_read("b", &big, NULL), 0);
+    assert_int_equal(big.len, 50000);
+    buf_deinit(&big);
+}
+
+static void replaces(void **state)
+{
+    umask(077);
+    assert_int_equal(fs_replace("new", "one", 3, FS_MODE_KEEP, false, NULL), 0);
+    expect("new", "one");
+    assert_int_equal(mode_of("new") & 07777, 0644);
+    assert_int_equal(chmod("new", 0640), 0);
+    assert_int_equal(fs_replace("new", "two", 3, FS_MODE_KEEP, true, NULL), 0);
+    expect("new", "two");
+    assert_int_equal(mode_of("new") & 07777, 0640);
+    assert_int_equal(fs_replace("new", "", 0, 0600, true, NULL), 0);
+    expect("new", "");
+    assert_int_equal(mode_of("new") & 07777, 0600);
+    assert_int_equal(count(), 1);
+}
+
+static void stages_beside_the_target(void **state)
+{
+    struct fs_staged s = FS_STAGED_NULL;
+    put("live", "old");
+    char path[128];
+    snprintf(path, sizeof(path), "%s/live", folder);
+    assert_int_equal(fs_stage(&s, path, "new", 3, FS_MODE_KEEP, false, NULL), 0);
+    expect("live", "old");
+    expect(s.path, "new");
+    assert_memory_equal(s.path, folder, strlen(folder));
+    assert_memory_equal(s.path + strlen(folder), "/.live.tw-", 10);
+    fs_discard(&s);
+    fs_discard(&s);
+    assert_null(s.path);
+    assert_int_equal(count(), 1);
+
+    assert_int_equal(fs_stage(&s, "live", "new", 3, FS_MODE_KEEP, false, NULL), 0);
+    assert_int_equal(fs_promote(&s, NULL), 0);
+    expect("live", "new");
+    assert_null(s.path);
+    fs_discard(&s);
+    assert_int_equal(count(), 1);
+}
+
+static void keeps_symbolic_links(void **state)
+{
+    assert_int_equal(mkdir("data", 0755), 0);
+    put("data/real", "old");
+    assert_int_equal(symlink("data/real", "link"), 0);
+    assert_int_equal(fs_replace("link", "new", 3, FS_MODE_KEEP, false, NULL), 0);
+    assert_true(S_ISLNK(mode_of("link")));
+    expect("data/real", "new");
+    assert_int_equal(count(), 2);
+}
+
+static void leaves_everything_on_failure(void **state)
+{
+    struct err e = ERR_INIT;
+    struct fs_staged s = FS_STAGED_NULL;
+    assert_int_equal(fs_replace("none/file", "x", 1, FS_MODE_KEEP, false, &e), -ENOENT);
+    assert_int_equal(e.class, ERR_INVALID);
+    assert_null(s.path);
+
+    /* a folder in place cannot be replaced */
+    assert_int_equal(mkdir("dir", 0755), 0);
+    put("dir/inside", "x");
+    assert_int_equal(fs_stage(&s, "dir", "x", 1, 0644, false, &e), 0);
+    assert_int_equal(fs_promote(&s, &e), -EISDIR);
+    assert_null(s.path);
+    expect("dir/inside", "x");
+    assert_int_equal(count(), 1);
+
+    /* the disk takes only a part */
+    struct rlimit before, small = {.rlim_cur = 10, .rlim_max = RLIM_INFINITY};
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small.rlim_max = before.rlim_max;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    int r = fs_replace("dir/inside", "longer than ten", 15, FS_MODE_KEEP, false, &e);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(r, -EFBIG);
+    expect("dir/inside", "x");
+    assert_int_equal(chdir("dir"), 0);
+    assert_int_equal(count(), 1);
+}
+
+static void makes_parents(void **state)
+{
+    struct err e = ERR_INIT;
+    assert_int_equal(fs_make_parent("a/b/c/file", 0755, &e), 0);
+    assert_true(S_ISDIR(mode_of("a/b/c")));
+    assert_int_equal(fs_make_parent("a/b/c/file", 0755, &e), 0);
+    assert_int_equal(fs_make_parent("file", 0755, &e), 0);
+    assert_int_equal(fs_make_parent("/file", 0755, &e), 0);
+    put("plain", "");
+    assert_int_equal(fs_make_parent("plain/x/file", 0755, &e), -ENOTDIR);
+    assert_string_equal(e.msg, "create plain: Not a directory");
+    assert_int_equal(count(), 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(reads_up_to_the_cap, setup, teardown),
+        cmocka_unit_test_setup_teardown(replaces, setup, teardown),
+        cmocka_unit_test_setup_teardown(stages_beside_the_target, setup, teardown),
+        cmocka_unit_test_setup_teardown(keeps_symbolic_links, setup, teardown),
+        cmocka_unit_test_setup_teardown(leaves_everything_on_failure, setup, teardown),
+        cmocka_unit_test_setup_teardown(makes_parents, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
