@@ -73,6 +73,19 @@ static const char *value_of(const struct metadata *m, const char *key, uint16_t 
     return e ? e->value : "(none)";
 }
 
+static void test_of_equally_wide_ranges_the_lower_counts(void **state)
+{
+    struct fx fx;
+    fx_init(&fx);
+    fx_env(&fx, "SERVICE_50-60_X", "low");
+    fx_env(&fx, "SERVICE_51-61_X", "high");
+    check_x(&fx, "low", "equally wide ranges", 0, 0);
+    fx_init(&fx);
+    fx_env(&fx, "SERVICE_51-61_X", "high");
+    fx_env(&fx, "SERVICE_50-60_X", "low");
+    check_x(&fx, "low", "equally wide ranges", 0, 0);
+}
+
 static void test_scopes_match_their_ports_only(void **state)
 {
     struct fx fx;
@@ -221,6 +234,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_rung_beats_those_below),
+        cmocka_unit_test(test_of_equally_wide_ranges_the_lower_counts),
         cmocka_unit_test(test_scopes_match_their_ports_only),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_other_labels_do_not_count),
