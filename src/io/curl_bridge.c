@@ -16,8 +16,7 @@
  *     reason the wanted directions are passed along with the error.
  *
  * curl calls nothing of ours but on_want and on_want_timer in add and remove, so these are safe anywhere
- * but inside curl_multi_socket_action() itself; there add is postponed, and remove is the caller's duty
- * to postpone.
+ * but inside curl_multi_socket_action() itself; there add is postponed, and remove refuses.
  *
  * Close: a uv_poll handle outlives its socket until libuv's close callback, and owns its memory alone.
  */
@@ -224,11 +223,14 @@ void curl_bridge_add(struct curl_bridge *b, struct curl_bridge_transfer *t)
     }
 }
 
-void curl_bridge_remove(struct curl_bridge_transfer *t)
+bool curl_bridge_remove(struct curl_bridge_transfer *t)
 {
     struct curl_bridge *b = t->bridge;
 
-    must(b && !b->in_curl);
+    must(b);
+    if (t->added && b->in_curl) {
+        return false;
+    }
     if (t->added) {
         must(curl_multi_remove_handle(b->multi, t->easy) == CURLM_OK);
         t->added = false;
@@ -238,6 +240,7 @@ void curl_bridge_remove(struct curl_bridge_transfer *t)
     }
     t->bridge = NULL;
     b->count--;
+    return true;
 }
 
 unsigned curl_bridge_count(const struct curl_bridge *b)

@@ -27,10 +27,10 @@ curl_bridge_free(struct curl_bridge *b); /* no transfer is left; NULL is taken *
 void curl_bridge_add(struct curl_bridge *b, struct curl_bridge_transfer *t);
 
 /*
- * Takes t from its bridge, finished or not; no done after it. Never from inside curl's callbacks (defer
- * it). Must be called before the easy handle is freed.
+ * Takes t from its bridge, finished or not: nothing more is sent, and no done follows. False, and nothing
+ * happened, from inside curl's callbacks: defer it then. Must succeed before the easy handle is freed.
  */
-void curl_bridge_remove(struct curl_bridge_transfer *t);
+bool curl_bridge_remove(struct curl_bridge_transfer *t) WARN_UNUSED;
 
 /* Transfers between add and remove. */
 unsigned curl_bridge_count(const struct curl_bridge *b);

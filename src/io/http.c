@@ -69,14 +69,21 @@ static void transfer_freep(struct http_transfer **t)
     transfer_free(*t);
 }
 
-/* Takes the transfer out of its bridge; an old bridge ends with its last transfer. */
-static void leave_bridge(struct http_transfer *t)
+/*
+ * Takes the transfer out of its bridge unless we are inside curl; an old bridge ends with its last
+ * transfer.
+ */
+static bool leave_bridge(struct http_transfer *t)
 {
     struct curl_bridge *b = t->link.bridge;
-    curl_bridge_remove(&t->link);
-    if (b != t->client->bridge && curl_bridge_count(b) == 0) {
+
+    if (b && !curl_bridge_remove(&t->link)) {
+        return false;
+    }
+    if (b && b != t->client->bridge && curl_bridge_count(b) == 0) {
         curl_bridge_free(b);
     }
+    return true;
 }
 
 static void deliver(struct io_defer *d)
@@ -87,7 +94,7 @@ static void deliver(struct io_defer *d)
     long status = 0;
 
     must(t->magic == HTTP_MAGIC && t->settled && r->transfer == t);
-    leave_bridge(t);
+    must(leave_bridge(t));
     must(curl_easy_getinfo(t->link.easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK);
     bool ok = t->err.code == 0;
     struct http_result res = {
@@ -231,6 +238,7 @@ void http_cancel(struct http_request *r)
     if (!t->settled) {
         settle(t);
     }
+    (void)leave_bridge(t); /* now, so that nothing more is sent; else at delivery */
 }
 
 bool http_running(const struct http_request *r)

@@ -79,7 +79,7 @@ struct http_request {
 int http_start(struct io *io, struct http_request *r, const struct http_spec *spec,
                struct err *e) WARN_UNUSED;
 
-/* done follows with -ECANCELED; idle is fine. */
+/* Nothing more is sent, and done follows with -ECANCELED; idle is fine. */
 void http_cancel(struct http_request *r);
 bool http_running(const struct http_request *r);
 
