@@ -31,7 +31,6 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/must.h"
-#include "base/str.h"
 #include "io/child.h"
 #include "io/timer.h"
 #include "renderer/command.h"
@@ -222,7 +221,8 @@ static void pass_failed(struct publish *p, const struct err *e)
 {
     p->outcome = PUBLISH_FAILED;
     p->content_due = io_now(p->io) + backoff_next(&p->failed_backoff);
-    if (p->failure.class == ERR_NONE || !streq(p->failure.msg, e->msg)) {
+    /* not by its text, in which staged files have a new name every time */
+    if (p->failure.class != e->class || p->failure.code != e->code) {
         log_error("cannot publish, keeping previous upstreams", "error", e->msg, NULL);
         p->failure = *e;
     }

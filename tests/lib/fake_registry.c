@@ -46,6 +46,7 @@ static void deliver(struct io_defer *d)
         r->events->skipped(r->ctx, skip, &why);
     }
     if (table && !r->done) {
+        r->f->delivered++;
         r->events->table(r->ctx, &r->f->table, fresh);
     }
 }

@@ -21,7 +21,7 @@ struct fake_registry {
     struct io *io;
     struct table table; /* the truth; change it with table_put() and the functions below */
     bool silent;        /* refresh() is not answered */
-    unsigned opened, closed, refreshed;
+    unsigned opened, closed, refreshed, delivered;
     struct registry_reader *reader; /* NULL while closed */
 };
 

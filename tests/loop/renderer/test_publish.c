@@ -1,0 +1,410 @@
+/*
+ * Check and reload: what goes live, what stays, what is tried again; and how one-shot runs end.
+ */
+#include "loop/renderer/fixture.h"
+
+#include "base/str.h"
+#include "renderer/command.h"
+
+static void a_check_of_the_staged_file_decides(void **state)
+{
+    struct fixture f;
+    struct stat before, after;
+    fixture_init(&f);
+    fixture_reload(&f, "true");
+    fixture_check(&f, "cp {{ .src }} seen && ! grep 10.0.0.66 {{.src}}");
+    fixture_start(&f);
+    fake_registry_put(&f.registry, "web", "10.0.0.1", 80);
+    fake_registry_push(&f.registry);
+    loop_until(f.io, reloads(&f) == 1 && passes(&f) == 1);
+    assert_int_equal(count_in(in_dir(&f, "seen"), "10.0.0.1:80"), 1);
+    assert_int_equal(stat(f.file, &before), 0);
+
+    fake_registry_put(&f.registry, "web", "10.0.0.66", 80);
+    fake_registry_push(&f.registry);
+    loop_until(f.io, passes(&f) == 2);
+    /* the same content is not even looked at again */
+    assert_int_equal(unlink(in_dir(&f, "seen")), 0);
+    fake_registry_push(&f.registry);
+    loop_until(f.io, passes(&f) == 3);
+    assert_false(exists(in_dir(&f, "seen")));
+    assert_int_equal(stat(f.file, &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino);
+    assert_file(&f, "10.0.0.66", false);
+    assert_log(&f, "check failed, keeping previous upstreams", 1);
+    assert_log(&f, "server 10.0.0.66:80;", 1); /* what the command printed */
+    assert_log(&f, "exit status 1", 1);
+    assert_no_leftovers(&f);
+    struct buf json = BUF_INIT(4096);
+    renderer_describe(f.r, &json);
+    assert_non_null(strstr(buf_str(&json), "\"rejected\":true"));
+    buf_deinit(&json);
+
+    fake_registry_put(&f.registry, "web", "10.0.0.2", 80);
+    fake_registry_remove(&f.registry, "web", "10.0.0.66", 80);
+    fake_registry_push(&f.registry);
+    loop_until(f.io, passes(&f) == 4);
+    assert_file(&f, "10.0.0.2:80", true);
+    assert_int_equal(reloads(&f), 2);
+    /* and back: rejected once more, and said once more */
+    fake_registry_put(&f.registry, "web", "10.0.0.66", 80);
+    fake_registry_push(&f.registry);
+    loop_until(f.io, passes(&f) == 5);
+    assert_log(&f, "check failed, keeping previous upstreams", 2);
+    assert_file(&f, "10.0.0.66", false);
+    fixture_deinit(&f);
+}
+
+static void any_other_check_is_a_trial(void **state)
+{
+    struct fixture f;
+    struct stat before, after;
+    fixture_init(&f);
+    fixture_reload(&f, "true");
+    fixture_check(&f, "cp up.conf seen && ! grep -q 10.0.0.66 up.conf");
+    /* rejected where there was no file: there is none again */
+    fixture_start(&f);
+    fake_registry_put(&f.registry, "web", "10.0.0.66", 80);
+    fake_registry_push(&f.registry);
+    loop_until(f.io, passes(&f) == 1);
+    assert_int_equal(count_in(in_dir(&f, "seen"), "10.0.0.66:80"), 1);
+    assert_false(exists(f.file));
+    assert_no_leftovers(&f);
+    /* accepted */
+    fake_registry_remove(&f.registry, "web", "10.0.0.66", 80);
+    fake_registry_put(&f.registry, "web", "10.0.0.1", 80);
+    fake_registry_push(&f.registry);
+    loop_until(f.io, passes(&f) == 2);
+    assert_file(&f, "10.0.0.1:80", true);
+    assert_no_leftovers(&f);
+    assert_int_equal(chmod(f.file, 0604), 0);
+    assert_int_equal(stat(f.file, &before), 0);
+    /* rejected where there was a file: it is that very file again */
+    fake_registry_put(&f.registry, "web", "10.0.0.66", 80);
+    fake_registry_push(&f.registry);
+    loop_until(f.io, passes(&f) == 3);
+    assert_int_equal(count_in(in_dir(&f, "seen"), "10.0.0.66:80"), 1);
+    assert_int_equal(stat(f.file, &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino);
+    assert_int_equal(before.st_mode, after.st_mode);
+    assert_file(&f, "10.0.0.66", false);
+    assert_int_equal(reloads(&f), 1);
+    assert_no_leftovers(&f);
+    fixture_deinit(&f);
+}
+
+static void a_trial_through_a_link_keeps_the_link(void **state)
+{
+    struct fixture f;
+    struct stat st;
+    char real[300];
+    fixture_init(&f);
+    snprintf(real, sizeof(real), "%s/real.conf", f.dir);
+    put_file(real, "old");
+    assert_int_equal(symlink("real.conf", f.file), 0);
+    fixture_check(&f, "! grep -q 10.0.0.66 up.conf");
+    fixture_start(&f);
+    fake_registry_put(&f.registry, "web", "10.0.0.66", 80);
+    fake_registry_push(&f.registry);
+    loop_until(f.io, passes(&f) == 1);
+    assert_int_equal(count_in(real, "old"), 1);
+    fake_registry_clear(&f.registry);
+    fake_registry_put(&f.registry, "web", "10.0.0.1", 80);
+    fake_registry_push(&f.registry);
+    loop_until(f.io, passes(&f) == 2);
+    assert_int_equal(count_in(real, "10.0.0.1:80"), 1);
+    assert_int_equal(lstat(f.file, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_no_leftovers(&f);
+    fixture_deinit(&f);
+}
+
+static void a_trial_that_a_crash_ended_is_taken_back(void **state)
+{
+    struct fixture f;
+    fixture_init(&f);
+    put_file(in_dir(&f, ".up.conf.tw-before"), "from before");
+    put_file(f.file, "unchecked");
+    f.o.dry_run = true; /* touches nothing */
+    fixture_start(&f);
+    fixture_stop(&f);
+    assert_file(&f, "unchecked", true);
+    f.o.dry_run = false;
+    fixture_start(&f);
+    assert_file(&f, "from before", true);
+    assert_no_leftovers(&f);
+    assert_log(&f, "its file from before is back", 1);
+    fixture_deinit(&f);
+}
+
+static void a_failed_reload_is_owed(void **state)
+{
+    struct fixture f;
+    fixture_init(&f);
+    fixture_reload(&f, "test -e allowed");
+    fixture_start(&f);
+    fake_registry_put(&f.registry, "web", "10.0.0.1", 80);
+    fake_registry_push(&f.registry);
+    loop_until(f.io, reloads(&f) >= 2); /* by itself */
+    assert_log(&f, "reload failed", 1);
+    put_file(in_dir(&f, "allowed"), "");
+    loop_until(f.io, count_in(f.log, "reload succeeded") == 1);
+    assert_log(&f, "msg=published", 1);
+    /* owed no more */
+    size_t n = reloads(&f), seen = passes(&f);
+    fake_registry_push(&f.registry);
+    loop_until(f.io, passes(&f) > seen);
+    assert_int_equal(reloads(&f), n);
+    fixture_deinit(&f);
+}
+
+static void a_rejected_file_does_not_stop_an_owed_reload(void **state)
+{
+    struct fixture f;
+    fixture_init(&f);
+    fixture_reload(&f, "test -e allowed");
+    fixture_check(&f, "! grep -q 10.0.0.66 up.conf");
+    fixture_start(&f);
+    fake_registry_put(&f.registry, "web", "10.0.0.1", 80);
+    fake_registry_push(&f.registry);
+    loop_until(f.io, passes(&f) == 1);
+    fake_registry_put(&f.registry, "web", "10.0.0.66", 80);
+    fake_registry_push(&f.registry);
+    loop_until(f.io, count_in(f.log, "check failed") == 1);
+    put_file(in_dir(&f, "allowed"), "");
+    loop_until(f.io, count_in(f.log, "reload succeeded") == 1);
+    assert_file(&f, "10.0.0.1:80", true);
+    assert_file(&f, "10.0.0.66", false);
+    fixture_deinit(&f);
+}
+
+static void a_change_during_the_check_follows_it(void **state)
+{
+    struct fixture f;
+    fixture_init(&f);
+    fixture_reload(&f, "true");
+    /* the check of the first content lasts until the test has seen that it runs */
+    fixture_check(&f, "touch running && while ! test -e go; do sleep 0.02; done; true {{.src}}");
+    fixture_start(&f);
+    fake_registry_put(&f.registry, "web", "10.0.0.1", 80);
+    fake_registry_push(&f.registry);
+    until_exists(&f, in_dir(&f, "running"));
+    for (uint16_t port = 1; port <= 5; port++) {
+        unsigned delivered = f.registry.delivered;
+        fake_registry_put(&f.registry, "web", "10.0.0.2", port);
+        fake_registry_push(&f.registry);
+        loop_until(f.io, f.registry.delivered > delivered);
+    }
+    assert_false(exists(f.file));
+    put_file(in_dir(&f, "go"), "");
+    loop_until(f.io, passes(&f) == 2);
+    assert_file(&f, "10.0.0.2:5;", true);
+    assert_int_equal(reloads(&f), 2);
+    fixture_deinit(&f);
+}
+
+static void stopping_ends_a_trial(void **state)
+{
+    struct fixture f;
+    fixture_init(&f);
+    put_file(f.file, "from before");
+    fixture_check(&f, "touch running && sleep 60");
+    fixture_start(&f);
+    fake_registry_put(&f.registry, "web", "10.0.0.1", 80);
+    fake_registry_push(&f.registry);
+    until_exists(&f, in_dir(&f, "running"));
+    assert_file(&f, "10.0.0.1:80", true);
+    msec_t begun = io_now(f.io);
+    fixture_stop(&f);
+    assert_in_range(io_now(f.io) - begun, 0, 5000);
+    assert_file(&f, "from before", true);
+    assert_no_leftovers(&f);
+    fixture_deinit(&f);
+}
+
+static void stopping_lets_a_reload_end(void **state)
+{
+    struct fixture f;
+    fixture_init(&f);
+    fixture_reload(&f, "sleep 0.3 && echo done > ended");
+    fixture_start(&f);
+    fake_registry_put(&f.registry, "web", "10.0.0.1", 80);
+    fake_registry_push(&f.registry);
+    until_exists(&f, in_dir(&f, "reloads"));
+    fixture_stop(&f);
+    assert_true(exists(in_dir(&f, "ended")));
+    fixture_deinit(&f);
+}
+
+static void what_cannot_be_written_is_tried_again(void **state)
+{
+    struct fixture f;
+    fixture_init(&f);
+    snprintf(f.file, sizeof(f.file), "%s/in-the-way/up.conf", f.dir);
+    put_file(in_dir(&f, "in-the-way"), "a file, not a folder");
+    fixture_reload(&f, "true");
+    f.o.output = f.file;
+    struct err e = ERR_INIT;
+    /* seen at start: it can never be read */
+    assert_true(renderer_new(&f.r, f.io, &f.o, fixture_on_done, &f, &e) < 0);
+    assert_non_null(strstr(e.msg, "in-the-way"));
+    assert_int_equal(unlink(in_dir(&f, "in-the-way")), 0);
+    fixture_start(&f);
+    put_file(in_dir(&f, "in-the-way"), "a file, not a folder");
+    fake_registry_put(&f.registry, "web", "10.0.0.1", 80);
+    fake_registry_push(&f.registry);
+    loop_until(f.io, passes(&f) >= 2);
+    assert_log(&f, "cannot publish, keeping previous upstreams", 1);
+    assert_int_equal(reloads(&f), 0);
+    assert_int_equal(unlink(in_dir(&f, "in-the-way")), 0);
+    loop_until(f.io, exists(f.file) && reloads(&f) == 1);
+    fixture_deinit(&f);
+}
+
+static void once_says_how_it_went(void **state)
+{
+    struct fixture f;
+    fixture_init(&f);
+    f.o.once = true;
+    f.o.wait_min = f.o.wait_max = 3600 * MSEC_PER_SEC;
+    fixture_reload(&f, "true");
+    fake_registry_put(&f.registry, "web", "10.0.0.1", 80);
+    fixture_start(&f);
+    fake_registry_push(&f.registry);
+    fixture_end(&f, 0);
+    assert_file(&f, "10.0.0.1:80", true);
+    /* nothing to do is success */
+    fixture_start(&f);
+    fake_registry_push(&f.registry);
+    fixture_end(&f, 0);
+    assert_int_equal(reloads(&f), 1);
+    fake_registry_put(&f.registry, "web", "10.0.0.2", 80);
+    fixture_check(&f, "false");
+    fixture_start(&f);
+    fake_registry_push(&f.registry);
+    fixture_end(&f, 1);
+    assert_file(&f, "10.0.0.2:80", false);
+    f.o.check = NULL;
+    fixture_reload(&f, "false");
+    fixture_start(&f);
+    fake_registry_push(&f.registry);
+    fixture_end(&f, 1);
+    assert_file(&f, "10.0.0.2:80", true);
+    fixture_deinit(&f);
+}
+
+static void once_does_not_wait_for_ever(void **state)
+{
+    struct fixture f;
+    fixture_init(&f);
+    f.o.once = true;
+    put_file(f.file, "from before");
+    fixture_start(&f);
+    fake_registry_live(&f.registry, false);
+    msec_t begun = io_now(f.io);
+    fixture_end(&f, 1);
+    assert_in_range(io_now(f.io) - begun, 9000, 15000);
+    assert_file(&f, "from before", true);
+    assert_log(&f, "giving up", 1);
+    fixture_deinit(&f);
+}
+
+/* Runs to its end with stdout in a file; returns that file's path. */
+static const char *run_printing(struct fixture *f)
+{
+    const char *path = in_dir(f, "stdout");
+    int saved = dup(STDOUT_FILENO);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    fflush(stdout);
+    assert_true(saved >= 0 && fd >= 0 && dup2(fd, STDOUT_FILENO) >= 0);
+    close(fd);
+    fixture_start(f);
+    fake_registry_push(&f->registry);
+    loop_until(f->io, f->done);
+    assert_true(dup2(saved, STDOUT_FILENO) >= 0);
+    close(saved);
+    fixture_end(f, 0);
+    return path;
+}
+
+static void without_output_it_prints_and_ends(void **state)
+{
+    struct fixture f;
+    fixture_init(&f);
+    f.o.output = NULL;
+    fixture_check(&f, "touch checked; false");
+    fixture_reload(&f, "false");
+    fake_registry_put(&f.registry, "web", "10.0.0.1", 80);
+    assert_int_equal(count_in(run_printing(&f), "upstream web {\n    server 10.0.0.1:80;\n}\n"), 1);
+    assert_false(exists(in_dir(&f, "checked")));
+    assert_int_equal(reloads(&f), 0);
+    fixture_deinit(&f);
+}
+
+static void a_dry_run_prints_and_touches_nothing(void **state)
+{
+    struct fixture f;
+    fixture_init(&f);
+    fixture_check(&f, "touch checked; false");
+    fixture_reload(&f, "false");
+    f.o.dry_run = true;
+    fake_registry_put(&f.registry, "web", "10.0.0.1", 80);
+    assert_int_equal(count_in(run_printing(&f), "upstream web {\n    server 10.0.0.1:80;\n}\n"), 1);
+    assert_false(exists(f.file));
+    assert_false(exists(in_dir(&f, "checked")));
+    assert_log(&f, "would publish", 1);
+    /* nothing to say about what is there already */
+    f.o.dry_run = false;
+    f.o.check = f.o.reload = NULL;
+    f.o.once = true;
+    run_printing(&f);
+    f.o.dry_run = true;
+    assert_int_equal(count_in(run_printing(&f), "upstream"), 0);
+    assert_log(&f, "up to date", 1);
+    fixture_deinit(&f);
+}
+
+static void src_is_one_word_of_the_shell(void **state)
+{
+    static const struct {
+        const char *command, *src, *want;
+    } cases[] = {
+        {"nginx -t -c {{.src}}", "/etc/nginx/.up.conf.tw-a1",
+         "nginx -t -c /etc/nginx/.up.conf.tw-a1"},
+        {"a '{{ .src }}' b", "/x", "a '/x' b"},
+        {"{{.src}}{{\t.src }}", "/x", "/x/x"},
+        {"a {{.src}}", "/a b", "a '/a b'"},
+        {"a {{.src}}", "/a'; rm -rf $(x)`", "a '/a'\\''; rm -rf $(x)`'"},
+        {"a {{.dest}} {{.src {{ }}", "/x", "a {{.dest}} {{.src {{ }}"},
+        {"{{{.src}}}", "/x", "{/x}"},
+        {"", "/x", ""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP_FREE char *got = command_with_src(cases[i].command, cases[i].src);
+        assert_string_equal(got, cases[i].want);
+        assert_int_equal(command_names_src(cases[i].command),
+                         !streq(cases[i].command, cases[i].want));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_check_of_the_staged_file_decides),
+        cmocka_unit_test(any_other_check_is_a_trial),
+        cmocka_unit_test(a_trial_through_a_link_keeps_the_link),
+        cmocka_unit_test(a_trial_that_a_crash_ended_is_taken_back),
+        cmocka_unit_test(a_failed_reload_is_owed),
+        cmocka_unit_test(a_rejected_file_does_not_stop_an_owed_reload),
+        cmocka_unit_test(a_change_during_the_check_follows_it),
+        cmocka_unit_test(stopping_ends_a_trial),
+        cmocka_unit_test(stopping_lets_a_reload_end),
+        cmocka_unit_test(what_cannot_be_written_is_tried_again),
+        cmocka_unit_test(once_says_how_it_went),
+        cmocka_unit_test(once_does_not_wait_for_ever),
+        cmocka_unit_test(without_output_it_prints_and_ends),
+        cmocka_unit_test(a_dry_run_prints_and_touches_nothing),
+        cmocka_unit_test(src_is_one_word_of_the_shell),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
