@@ -20,6 +20,7 @@
 struct loop_wait {
     struct io *io;
     struct io_timer deadline;
+    struct io_timer look; /* wakes the loop, so that the condition is evaluated */
     msec_t ms;
     const char *what, *file;
     int line;
@@ -48,8 +49,13 @@ static void on_deadline(struct io_timer *t)
     _fail(w->file, w->line);
 }
 
-struct loop_wait *loop_wait_begin(struct io *io, msec_t ms, const char *what, const char *file,
-                                  int line)
+static void on_look(struct io_timer *t)
+{
+    io_timer_start(t->io, t, 5, on_look);
+}
+
+struct loop_wait *loop_wait_begin(struct io *io, msec_t ms, bool look, const char *what,
+                                  const char *file, int line)
 {
     struct loop_wait *w = xcalloc(1, sizeof(*w));
     w->io = io;
@@ -59,6 +65,9 @@ struct loop_wait *loop_wait_begin(struct io *io, msec_t ms, const char *what, co
     w->line = line;
     io_update_time(io); /* the test may have worked for long since the last turn */
     io_timer_start(io, &w->deadline, ms, on_deadline);
+    if (look) {
+        io_timer_start(io, &w->look, 0, on_look);
+    }
     return w;
 }
 
@@ -70,6 +79,7 @@ void loop_wait_turn(struct loop_wait *w)
 void loop_wait_end(struct loop_wait *w)
 {
     io_timer_stop(&w->deadline);
+    io_timer_stop(&w->look);
     free(w);
 }
 
@@ -92,7 +102,7 @@ static bool is_empty(struct loop_wait *w)
 void loop_close(struct io *io)
 {
     struct loop_wait *w =
-        loop_wait_begin(io, LOOP_DEADLINE, "the loop is empty", __FILE__, __LINE__);
+        loop_wait_begin(io, LOOP_DEADLINE, false, "the loop is empty", __FILE__, __LINE__);
 
     while (!is_empty(w)) {
         loop_wait_turn(w);
