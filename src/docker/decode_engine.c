@@ -75,7 +75,7 @@ int docker_decode_info(char ret_name[DOCKER_NAME_MAX], const char *text, size_t 
 void docker_decode_message(char *ret, size_t size, const char *text, size_t len)
 {
     CLEANUP_JSON json *root = NULL;
-    if (json_parse(&root, text, len, NULL) == 0) {
+    if (json_parse(&root, text, len, NULL) == 0 && json_is_object(root)) {
         (void)str_copy(ret, size, json_str(root, "message", ""));
     } else {
         snprintf(ret, size, "%.*s", (int)(len < size ? len : size), text);
