@@ -57,7 +57,7 @@ static struct address in_network(struct mapping_job *job, const struct container
 static struct address named_by_label(struct mapping_job *job, const struct container *owner,
                                      const struct metadata_entry *e, bool own_only)
 {
-    const char *origin = metadata_origin(e, job->arena);
+    const char *origin = e->origin;
     const char *name = text_clean(job->arena, e->value, TEXT_VALUE_MAX);
     const struct container_network *n = container_network(owner, e->value);
     if (!n) {

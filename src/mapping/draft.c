@@ -16,7 +16,8 @@
 
 #include <string.h>
 
-#define WEIGHT_MAX 65535 /* as in SRV records and in Consul */
+#define WEIGHT_MAX   65535                  /* as in SRV records and in Consul */
+#define OWN_TAGS_MAX (SERVICE_TAGS_MAX - 1) /* leaves room for "udp" */
 
 static bool is_known_key(const char *key)
 {
@@ -50,9 +51,9 @@ static void take_name(struct draft *d, struct mapping_job *job,
 {
     const char *origin = default_name->reason, *why;
     if (metadata_is_set(e)) {
-        origin = metadata_origin(e, job->arena);
+        origin = e->origin;
         d->name = e->value;
-        d->name_reason = arena_printf(job->arena, "name from %s", origin);
+        d->name_reason = text_join(job->arena, "name from ", origin);
         d->name_is_of_port = e->scope != METADATA_GENERIC;
     } else if (job->o->explicit_only) {
         d->refusal = "no name is given to it (--explicit)";
@@ -74,7 +75,7 @@ static void take_id(struct draft *d, struct mapping_job *job, const struct metad
     }
     d->id = e->value;
     if ((why = naming_id_refused(d->id, NAMING_ID_MAX))) {
-        d->refusal = refuse(job, metadata_origin(e, job->arena), d->id, why);
+        d->refusal = refuse(job, e->origin, d->id, why);
     }
 }
 
@@ -89,8 +90,7 @@ static void take_weight(struct draft *d, struct mapping_job *job, const struct m
         d->weight = (int)v;
     } else {
         warnings_add(&job->warnings, "%s: \"%s\" is not a whole number from 0 to %d; left out",
-                     metadata_origin(e, job->arena),
-                     text_clean(job->arena, e->value, TEXT_VALUE_MAX), WEIGHT_MAX);
+                     e->origin, text_clean(job->arena, e->value, TEXT_VALUE_MAX), WEIGHT_MAX);
     }
 }
 
@@ -104,55 +104,79 @@ static const char *text_refused(const char *text)
     return str_printable(text, len) ? NULL : "has a control character";
 }
 
-static void add_tags(struct draft *d, struct mapping_job *job, const struct tags *from,
-                     const char *origin)
+static void read_tags(struct tags *ret, struct mapping_job *job, const char *text,
+                      const char *origin)
 {
-    for (size_t i = 0; i < from->n; i++) {
-        const char *why = text_refused(from->items[i]);
-        if (!why && d->tags.n >= SERVICE_TAGS_MAX - 1) {
+    struct tags all;
+    *ret = (struct tags){0};
+    tags_parse(&all, text, job->arena);
+    for (size_t i = 0; i < all.n; i++) {
+        const char *why = text_refused(all.items[i]);
+        if (!why && ret->n == OWN_TAGS_MAX) {
             why = "is one tag too many (at most 127 count)";
         }
         if (why) {
             warnings_add(&job->warnings, "%s: tag \"%s\" %s; left out", origin,
-                         text_clean(job->arena, from->items[i], TEXT_VALUE_MAX), why);
+                         text_clean(job->arena, all.items[i], TEXT_VALUE_MAX), why);
         } else {
-            d->tags.items[d->tags.n++] = from->items[i];
+            all.items[ret->n++] = all.items[i];
+            ret->size += strlen(all.items[i]) + 1;
         }
     }
+    ret->items = all.items;
 }
 
-/* Registrator's users find udp services by their tag; sctp is told apart the same way. */
-static void add_proto_tag(struct draft *d, enum service_proto proto)
+/* Read once for each entry, however many ports it is about. */
+static const struct tags *tags_of(struct mapping_job *job, const struct metadata_entry *e)
 {
-    const char *name = service_proto_name(proto);
-    if (proto == SERVICE_TCP) {
-        return;
+    static const struct tags none = {0};
+    if (!e) {
+        return &none;
     }
-    for (size_t i = 0; i < d->tags.n; i++) {
-        if (streq(d->tags.items[i], name)) {
-            return;
+    struct tags **known = &job->own_tags[e - job->meta.entries];
+    if (!*known) {
+        *known = arena_alloc(job->arena, sizeof(**known));
+        read_tags(*known, job, e->value, e->origin);
+    }
+    return *known;
+}
+
+static bool has_tag(const struct tags *tags, const char *tag)
+{
+    for (size_t i = 0; i < tags->n; i++) {
+        if (streq(tags->items[i], tag)) {
+            return true;
         }
     }
-    d->tags.items[d->tags.n++] = name;
+    return false;
 }
 
 static void take_tags(struct draft *d, struct mapping_job *job, const struct metadata_entry *e,
                       enum service_proto proto)
 {
-    struct tags own = {0}, every = {0};
-    if (e) {
-        tags_parse(&own, e->value, job->arena);
-    }
-    tags_parse(&every, job->o->tags, job->arena);
-    if (own.n + every.n == 0 && proto == SERVICE_TCP) {
+    const struct tags *own = tags_of(job, e), *every = &job->every_tags;
+    if (proto == SERVICE_TCP && (own->n == 0 || every->n == 0)) {
+        d->tags = own->n ? *own : *every;
         return;
     }
-    d->tags.items = arena_alloc(job->arena, SERVICE_TAGS_MAX * sizeof(*d->tags.items));
-    if (own.n) {
-        add_tags(d, job, &own, metadata_origin(e, job->arena));
+    size_t n_every = every->n;
+    if (own->n + n_every > OWN_TAGS_MAX) {
+        n_every = OWN_TAGS_MAX - own->n;
+        warnings_add(&job->warnings, "%s and --tags: only the first 127 tags count", e->origin);
     }
-    add_tags(d, job, &every, "--tags");
-    add_proto_tag(d, proto);
+    d->tags.items = arena_alloc(job->arena, (own->n + n_every + 1) * sizeof(*d->tags.items));
+    d->tags.size = own->size + every->size;
+    for (size_t i = 0; i < own->n; i++) {
+        d->tags.items[d->tags.n++] = own->items[i];
+    }
+    for (size_t i = 0; i < n_every; i++) {
+        d->tags.items[d->tags.n++] = every->items[i];
+    }
+    /* Registrator's users find udp services by their tag; sctp is told apart the same way. */
+    const char *name = service_proto_name(proto);
+    if (proto != SERVICE_TCP && !has_tag(&d->tags, name)) {
+        d->tags.items[d->tags.n++] = name;
+    }
 }
 
 static void take_attrs(struct draft *d, struct mapping_job *job, uint16_t port,
@@ -166,20 +190,38 @@ static void take_attrs(struct draft *d, struct mapping_job *job, uint16_t port,
     size_t room = job->meta.n < SERVICE_ATTRS_MAX ? job->meta.n : SERVICE_ATTRS_MAX;
     d->attrs = arena_alloc(job->arena, room * sizeof(*d->attrs));
     while ((e = metadata_next(&job->meta, &pos, port, proto))) {
-        if (is_known_key(e->key)) {
+        if (e->unusable) {
+            continue;
+        }
+        if (d->n_attrs == SERVICE_ATTRS_MAX) {
+            warnings_add(&job->warnings,
+                         "%s is one attribute too many (at most 128 count); left out", e->origin);
+            continue;
+        }
+        d->attrs[d->n_attrs++] = (struct service_attr){.key = e->key, .value = e->value};
+        d->attrs_size += e->size;
+    }
+}
+
+void draft_prepare(struct mapping_job *job)
+{
+    read_tags(&job->every_tags, job, job->o->tags, "--tags");
+    if (job->meta.n) {
+        job->own_tags = arena_alloc(job->arena, job->meta.n * sizeof(struct tags *));
+    }
+    for (size_t i = 0; i < job->meta.n; i++) {
+        struct metadata_entry *e = &job->meta.entries[i];
+        e->unusable = is_known_key(e->key);
+        if (e->unusable) {
             continue;
         }
         const char *why = text_refused(e->key);
         if (!why) {
             why = text_refused(e->value);
         }
-        if (!why && d->n_attrs >= SERVICE_ATTRS_MAX) {
-            why = "is one attribute too many (at most 128 count)";
-        }
         if (why) {
-            warnings_add(&job->warnings, "%s %s; left out", metadata_origin(e, job->arena), why);
-        } else {
-            d->attrs[d->n_attrs++] = (struct service_attr){.key = e->key, .value = e->value};
+            e->unusable = true;
+            warnings_add(&job->warnings, "%s %s; left out", e->origin, why);
         }
     }
 }
@@ -192,8 +234,7 @@ void draft_make(struct draft *ret, struct mapping_job *job,
 
     *ret = (struct draft){0};
     if (means_ignore(ignore)) {
-        ret->refusal =
-            arena_printf(job->arena, "ignored by %s", metadata_origin(ignore, job->arena));
+        ret->refusal = arena_printf(job->arena, "ignored by %s", ignore->origin);
         return;
     }
     take_name(ret, job, default_name, metadata_find(m, "name", port, proto));

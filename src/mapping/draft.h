@@ -18,7 +18,11 @@ struct draft {
     struct tags tags;
     struct service_attr *attrs;
     size_t n_attrs;
+    size_t attrs_size; /* bytes of keys and values, terminators included */
 };
+
+/* Once, before the first draft: what is the same for every port. */
+void draft_prepare(struct mapping_job *job);
 
 void draft_make(struct draft *ret, struct mapping_job *job,
                 const struct naming_default *default_name, uint16_t port, enum service_proto proto);

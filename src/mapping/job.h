@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "mapping/mapping.h"
 #include "mapping/metadata.h"
+#include "mapping/tags.h"
 #include "mapping/text.h"
 
 struct mapping_job {
@@ -14,4 +15,7 @@ struct mapping_job {
     struct arena *arena;
     struct metadata meta;
     struct warnings warnings;
+    struct tags every_tags; /* --tags */
+    struct tags **own_tags; /* of each entry of meta that was asked for its tags */
+    size_t room;            /* bytes that the container's services may still take */
 };

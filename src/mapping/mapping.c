@@ -31,6 +31,10 @@
 
 #define MODE_CONTAINER "container:"
 
+/* A container with long labels and a great many ports must not fill the agent's memory. */
+#define SERVICES_SIZE_MAX (16u * 1024 * 1024)
+#define SERVICE_OVERHEAD  512 /* of one, beside its tags and attributes */
+
 /* What the second pass needs of the first. */
 struct candidate {
     const struct port_offer *offer;
@@ -87,10 +91,11 @@ static void make_service(struct mapping_job *job, const struct candidate *cand, 
     const struct port_offer *offer = cand->offer;
     const struct draft *d = cand->draft;
     bool suffix = several && !d->name_is_of_port;
+    char port[TEXT_NUMBER_MAX];
     struct err e = ERR_INIT;
     struct service_spec spec = {
         .name =
-            suffix ? arena_printf(job->arena, "%s-%u", d->name, (unsigned)offer->port) : d->name,
+            suffix ? text_join(job->arena, d->name, "-", text_number(port, offer->port)) : d->name,
         .id = ids_take(ids, job, offer, d->id),
         .node = job->o->node,
         .container = job->c->s.id,
@@ -105,15 +110,19 @@ static void make_service(struct mapping_job *job, const struct candidate *cand, 
         .n_attrs = d->n_attrs,
     };
     const char *why = naming_id_refused(spec.id, SERVICE_ID_MAX);
-    if (why) {
+    size_t size = SERVICE_OVERHEAD + d->tags.size + d->attrs_size;
+    if (size > job->room) {
+        v->reason = "the container's services are larger than 16 MiB together";
+    } else if (why) {
         v->reason = arena_printf(job->arena, "its id \"%s\" %s",
                                  text_clean(job->arena, spec.id, TEXT_VALUE_MAX), why);
     } else if (service_new(&v->service, &spec, &e) < 0) {
         v->reason = arena_printf(job->arena, "refused: %s", e.msg);
     } else {
+        job->room -= size;
         v->reason =
-            arena_printf(job->arena, "%s; %s%s%s", offer->reason, d->name_reason,
-                         suffix ? ", and the port, as several are registered" : "", state->remark);
+            text_join(job->arena, offer->reason, "; ", d->name_reason,
+                      suffix ? ", and the port, as several are registered" : "", state->remark);
         return;
     }
     warnings_add(&job->warnings, "port %u: %s", (unsigned)offer->port, v->reason);
@@ -127,6 +136,7 @@ static void map_ports(struct mapping_job *job, const struct state_verdict *state
     struct ids ids = IDS_NULL;
 
     metadata_read(&job->meta, job->c, &job->warnings);
+    draft_prepare(job);
     size_t n = ports_offer(job, &offers, &none);
     if (n == 0) {
         whole_verdict(ret, none);
@@ -160,7 +170,8 @@ void mapping_map(const struct mapping_options *o, const struct container *c,
                               .c = c,
                               .peer = mapping_peer_id(c) ? peer : NULL,
                               .arena = &ret->arena,
-                              .warnings = {.arena = &ret->arena}};
+                              .warnings = {.arena = &ret->arena},
+                              .room = SERVICES_SIZE_MAX};
     const char *filtered = filter_refuses(o, c, &ret->arena);
     if (filtered) {
         whole_verdict(ret, filtered);

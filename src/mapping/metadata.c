@@ -5,7 +5,8 @@
  * that "which one counts for port 80/tcp?" is the first entry of the key that matches.
  *
  * Failure modes: a name without a key, a port outside 1..65535 or with leading zeros, a range that is
- * none: each a warning, and the entry is left out. More than METADATA_MAX entries: one warning.
+ * none, a key or a value of unreasonable length: each a warning, and the entry is left out. More than
+ * METADATA_MAX entries: one warning.
  *
  * Does not know what any key means.
  */
@@ -116,10 +117,31 @@ static int compare_entries(const void *pa, const void *pb)
     return a->order > b->order ? -1 : a->order < b->order;
 }
 
-const char *metadata_origin(const struct metadata_entry *e, struct arena *a)
+static const char *origin_of(const char *name, bool is_label, struct arena *a)
 {
-    return arena_printf(a, "%s %s", e->is_label ? "label" : "variable",
-                        text_clean(a, e->written, TEXT_LABEL_MAX));
+    return text_join(a, is_label ? "label " : "variable ", text_clean(a, name, TEXT_LABEL_MAX));
+}
+
+/* Fills e from one label or variable; false with *why. */
+static bool read_entry(struct metadata_entry *e, const struct container_kv *kv, struct arena *a,
+                       const char **why)
+{
+    const char *name = kv->key + PREFIX_LEN;
+    size_t key_len = strnlen(name, METADATA_KEY_MAX + 1);
+    size_t value_len = strnlen(kv->value, METADATA_VALUE_MAX + 1);
+    if (key_len > METADATA_KEY_MAX) {
+        *why = "has a key of more than 256 bytes";
+        return false;
+    }
+    if (value_len > METADATA_VALUE_MAX) {
+        *why = "has a value of more than 65536 bytes";
+        return false;
+    }
+    char *rest = arena_memdup0(a, name, key_len);
+    str_lower(rest);
+    e->value = kv->value;
+    e->size = key_len + value_len + 2;
+    return parse_name(rest, e, why);
 }
 
 static void read_list(struct metadata *m, const struct container_kv *kv, size_t n, bool is_label,
@@ -129,21 +151,19 @@ static void read_list(struct metadata *m, const struct container_kv *kv, size_t 
         if (!str_starts(kv[i].key, PREFIX)) {
             continue;
         }
-        struct metadata_entry e = {
-            .value = kv[i].value, .written = kv[i].key, .is_label = is_label, .order = i};
+        struct metadata_entry e = {.is_label = is_label, .order = i};
+        const char *why;
+        e.origin = origin_of(kv[i].key, is_label, w->arena);
         if (m->n >= METADATA_MAX) {
             warnings_add(w, "%s and what follows it is left out: more than %d SERVICE_* entries",
-                         metadata_origin(&e, w->arena), METADATA_MAX);
+                         e.origin, METADATA_MAX);
             return;
         }
-        char *rest = arena_strdup(w->arena, kv[i].key + PREFIX_LEN);
-        str_lower(rest);
-        const char *why;
-        if (!parse_name(rest, &e, &why)) {
-            warnings_add(w, "%s %s; it is left out", metadata_origin(&e, w->arena), why);
-            continue;
+        if (read_entry(&e, &kv[i], w->arena, &why)) {
+            m->entries[m->n++] = e;
+        } else {
+            warnings_add(w, "%s %s; it is left out", e.origin, why);
         }
-        m->entries[m->n++] = e;
     }
 }
 
@@ -171,6 +191,10 @@ void metadata_read(struct metadata *ret, const struct container *c, struct warni
     read_list(ret, c->s.labels, c->s.n_labels, true, w);
     read_list(ret, c->s.env, c->s.n_env, false, w);
     qsort(ret->entries, ret->n, sizeof(*ret->entries), compare_entries);
+    for (size_t i = 1; i < ret->n; i++) {
+        struct metadata_entry *e = &ret->entries[i];
+        e->group = e[-1].group + !streq(e->key, e[-1].key);
+    }
 }
 
 static bool matches(const struct metadata_entry *e, uint16_t port, enum service_proto proto)
@@ -225,9 +249,9 @@ const struct metadata_entry *metadata_next(const struct metadata *m, size_t *pos
                                            enum service_proto proto)
 {
     while (*pos < m->n) {
-        const char *key = m->entries[*pos].key;
+        size_t group = m->entries[*pos].group;
         const struct metadata_entry *found = NULL;
-        for (; *pos < m->n && streq(m->entries[*pos].key, key); (*pos)++) {
+        for (; *pos < m->n && m->entries[*pos].group == group; (*pos)++) {
             if (!found && matches(&m->entries[*pos], port, proto)) {
                 found = &m->entries[*pos];
             }

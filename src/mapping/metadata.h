@@ -32,15 +32,21 @@ enum metadata_scope {
 struct metadata_entry {
     const char *key; /* lower case, without prefix and scope; never "" */
     const char *value;
-    const char *written; /* the whole name as it was written; may hold anything */
+    const char *origin; /* "label SERVICE_80_NAME", "variable SERVICE_80_NAME"; fit to be shown */
     bool is_label;
     enum metadata_scope scope;
     uint16_t from, to;        /* of every scope but GENERIC */
     enum service_proto proto; /* of the scopes with one */
     size_t order;             /* as written */
+    size_t group;             /* equal for equal keys */
+    size_t size;              /* bytes of key and value, terminators included */
+    bool unusable;            /* for whoever knows what the key means */
 };
 
-#define METADATA_MAX 1024 /* entries of one container; what follows is left out with a warning */
+/* Limits of one container; what passes them is left out with a warning. */
+#define METADATA_MAX       1024        /* entries */
+#define METADATA_KEY_MAX   256         /* bytes */
+#define METADATA_VALUE_MAX (64 * 1024) /* bytes */
 
 /* Sorted so that the first entry of a key that matches a port is the one that counts. */
 struct metadata {
@@ -70,6 +76,3 @@ static inline bool metadata_is_set(const struct metadata_entry *e)
 {
     return e && e->value[0];
 }
-
-/* "label SERVICE_80_NAME" or "variable SERVICE_80_NAME", fit to be shown. */
-const char *metadata_origin(const struct metadata_entry *e, struct arena *a);

@@ -25,14 +25,14 @@ const char *naming_name_refused(const char *text)
     if (text[0] == '\0') {
         return "is empty";
     }
+    if (strnlen(text, NAMING_NAME_MAX + 1) > NAMING_NAME_MAX) {
+        return "is too long (at most 247 characters)";
+    }
     if (text[strspn(text, NAME_CHARS)] != '\0') {
         return "has a character other than A-Z a-z 0-9 . _ -";
     }
     if (text[0] == '.' || text[0] == '-') {
         return "begins with '.' or '-'";
-    }
-    if (strlen(text) > NAMING_NAME_MAX) {
-        return "is too long (at most 247 characters)";
     }
     return NULL;
 }
@@ -42,11 +42,11 @@ const char *naming_id_refused(const char *text, size_t max)
     if (text[0] == '\0') {
         return "is empty";
     }
+    if (strnlen(text, max + 1) > max) {
+        return "is too long";
+    }
     if (text[strspn(text, NAME_CHARS ":@+~")] != '\0') {
         return "has a character other than A-Z a-z 0-9 . _ - : @ + ~";
-    }
-    if (strlen(text) > max) {
-        return "is too long";
     }
     return NULL;
 }
@@ -124,8 +124,9 @@ const char *naming_id(const struct mapping_job *job, const struct port_offer *of
     if (custom) {
         return tail[0] ? arena_printf(job->arena, "%s%s", custom, tail) : custom;
     }
-    return arena_printf(job->arena, "%s:%s:%u%s%s", job->o->node, job->c->s.name,
-                        (unsigned)offer->port, tail, proto_tail(offer));
+    char port[TEXT_NUMBER_MAX];
+    return text_join(job->arena, job->o->node, ":", job->c->s.name, ":",
+                     text_number(port, offer->port), tail, proto_tail(offer));
 }
 
 const char *naming_id_unique(const struct mapping_job *job, const struct port_offer *offer,

@@ -86,7 +86,7 @@ void portlist_read(struct portlist *ret, struct mapping_job *job)
         }
     }
     if (named) {
-        ret->named_by = metadata_origin(e, job->arena);
+        ret->named_by = e->origin;
         n += read_named(job, e, ret->named_by, &keys[n]);
         qsort(keys, n, sizeof(*keys), compare_keys);
     }
@@ -96,6 +96,11 @@ void portlist_read(struct portlist *ret, struct mapping_job *job)
         } else {
             keys[ret->n++] = keys[i];
         }
+    }
+    if (ret->n > PORTLIST_MAX) {
+        warnings_add(&job->warnings, "the container has %zu ports; only the first %d are looked at",
+                     ret->n, PORTLIST_MAX);
+        ret->n = PORTLIST_MAX;
     }
     ret->keys = keys;
 }

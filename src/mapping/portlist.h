@@ -16,6 +16,8 @@ struct portlist {
     const char *named_by; /* "label SERVICE_PORTS", when it is set; else NULL */
 };
 
-#define PORTLIST_NAMED_MAX 1024 /* items of SERVICE_PORTS; the rest is left out with a warning */
+/* What passes these limits is left out with a warning. */
+#define PORTLIST_MAX       16384 /* ports of one container */
+#define PORTLIST_NAMED_MAX 1024  /* items of SERVICE_PORTS */
 
 void portlist_read(struct portlist *ret, struct mapping_job *job);

@@ -77,7 +77,7 @@ static void reach_at(struct port_offer *offer, const struct plan *p, struct addr
 {
     offer->host = a.host;
     offer->at = at;
-    offer->reason = p->where[0] ? arena_printf(arena, "%s%s", p->where, a.reason) : a.reason;
+    offer->reason = p->where[0] ? text_join(arena, p->where, a.reason) : a.reason;
 }
 
 static bool is_swarm(const struct container *c)
@@ -103,13 +103,14 @@ static struct address unpublished(struct mapping_job *job, const struct plan *p,
 static const char *published_reason(struct arena *a, const struct binding *b, const char *why_not)
 {
     bool v6 = strchr(b->host_ip, ':') != NULL;
+    char port[TEXT_NUMBER_MAX];
     const char *ip = b->host_ip[0] ? text_clean(a, b->host_ip, TEXT_VALUE_MAX) : "every address";
     const char *note = b->kind == ADDRESS_BAD            ? ", which is no IP address"
                        : address_is_loopback(b->host_ip) ? ", loopback: reachable on this host only"
                                                          : "";
-    return arena_printf(a, "published on %s%s%s:%u%s%s%s", v6 ? "[" : "", ip, v6 ? "]" : "",
-                        (unsigned)b->host_port, note, why_not ? ", but " : "",
-                        why_not ? why_not : "");
+    return text_join(a, "published on ", v6 ? "[" : "", ip, v6 ? "]:" : ":",
+                     text_number(port, b->host_port), note, why_not ? ", but " : "",
+                     why_not ? why_not : "");
 }
 
 static struct address address_of_binding(struct mapping_job *job, const struct binding *b)

@@ -26,6 +26,7 @@ void tags_parse(struct tags *ret, const char *text, struct arena *a)
         } else if (out > start) {
             *out++ = '\0';
             items[ret->n++] = start;
+            ret->size += (size_t)(out - start);
             start = out;
         }
     }

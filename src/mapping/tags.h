@@ -9,6 +9,7 @@
 struct tags {
     const char **items;
     size_t n;
+    size_t size; /* bytes of the items, terminators included */
 };
 
 /* Splits text into the arena, in written order. */

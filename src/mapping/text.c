@@ -43,6 +43,32 @@ const char *text_clean(struct arena *a, const char *s, size_t max)
     return copy;
 }
 
+const char *text_join_n(struct arena *a, const char *const *parts)
+{
+    size_t len = 0;
+    for (const char *const *p = parts; *p; p++) {
+        len += strlen(*p);
+    }
+    char *joined = arena_alloc(a, len + 1), *at = joined;
+    for (const char *const *p = parts; *p; p++) {
+        size_t n = strlen(*p);
+        memcpy(at, *p, n);
+        at += n;
+    }
+    return joined;
+}
+
+const char *text_number(char ret[TEXT_NUMBER_MAX], uint16_t v)
+{
+    char *at = ret + TEXT_NUMBER_MAX - 1;
+    *at = '\0';
+    do {
+        *--at = (char)('0' + v % 10);
+        v /= 10;
+    } while (v);
+    return at;
+}
+
 void warnings_add(struct warnings *w, const char *fmt, ...)
 {
     char line[WARNING_LINE_MAX];

@@ -21,13 +21,13 @@ static const char *const team_filter[] = {"label=org.example.team=w*"};
 #define COMMON .node = "node1", .host_v4 = FX_HOST, .host_v6 = "", .network = "", .tags = ""
 
 static const struct {
-    const char *name;
+    const char *file;
     struct mapping_options o;
 } sets[] = {
-    {"default", {COMMON, .filters = no_filters}},
-    {"internal", {COMMON, .filters = no_filters, .internal = true}},
-    {"explicit", {COMMON, .filters = team_filter, .n_filters = 1, .explicit_only = true}},
-    {"other",
+    {"default.txt", {COMMON, .filters = no_filters}},
+    {"internal.txt", {COMMON, .filters = no_filters, .internal = true}},
+    {"explicit.txt", {COMMON, .filters = team_filter, .n_filters = 1, .explicit_only = true}},
+    {"other.txt",
      {.node = "node1",
       .host_v4 = "",
       .host_v6 = FX_HOST6,
@@ -66,24 +66,31 @@ static char *read_file(const char *path, size_t *ret_len)
     return buf_take(&b);
 }
 
+static void make_path(char path[PATH_MAX], const char *a, const char *b, const char *c)
+{
+    int n = snprintf(path, PATH_MAX, GOLDEN_DIR "/%s/%s/%s", a, b, c);
+    assert_true(n > 0 && n < PATH_MAX);
+}
+
 static int compare_recordings(const void *a, const void *b)
 {
     return strcmp(((const struct recording *)a)->name, ((const struct recording *)b)->name);
 }
 
-static void load(struct engine *e, const char *folder)
+static void load(struct engine *e, const char *engine)
 {
-    DIR *dir = opendir(folder);
+    char path[PATH_MAX];
+    make_path(path, "docker", engine, ".");
+    DIR *dir = opendir(path);
     assert_non_null(dir);
     for (struct dirent *ent; (ent = readdir(dir));) {
         if (!str_starts(ent->d_name, "inspect-") || !str_ends(ent->d_name, ".json")) {
             continue;
         }
-        char path[PATH_MAX];
         size_t len = 0;
         struct err err = ERR_INIT;
         assert_true(e->n < FILES_MAX);
-        snprintf(path, sizeof(path), "%s/%s", folder, ent->d_name);
+        make_path(path, "docker", engine, ent->d_name);
         CLEANUP_FREE char *text = read_file(path, &len);
         assert_non_null(text);
         struct recording *r = &e->items[e->n];
@@ -141,13 +148,12 @@ static size_t check_engine(const char *name)
 {
     struct engine e = {0};
     char path[PATH_MAX];
-    snprintf(path, sizeof(path), "%s/docker/%s", GOLDEN_DIR, name);
-    load(&e, path);
+    load(&e, name);
     for (size_t i = 0; e.n && i < sizeof(sets) / sizeof(sets[0]); i++) {
         struct buf got = BUF_INIT(FX_OUTPUT);
         size_t len = 0;
         render(&got, &e, &sets[i].o);
-        snprintf(path, sizeof(path), "%s/mapping/%s/%s.txt", GOLDEN_DIR, name, sets[i].name);
+        make_path(path, "mapping", name, sets[i].file);
         CLEANUP_FREE char *want = read_file(path, &len);
         if (getenv("UPDATE_GOLDEN")) {
             write_file(path, &got);

@@ -118,6 +118,20 @@ static void test_bad_tags_are_left_out(void **state)
     assert_int_equal(r.verdicts[0].service->s.n_tags, 127);
     assert_int_equal(r.n_warnings, 1);
     mapping_result_deinit(&r);
+
+    /* Together with --tags, and on udp: room is kept for the protocol. */
+    many[2 * 127] = '\0';
+    fx.o.tags = "last";
+    fx.ports[0].proto = SERVICE_UDP;
+    fx.spec.n_ports = 1;
+    fx_map(&fx, &r);
+    assert_int_equal(r.verdicts[0].service->s.n_tags, SERVICE_TAGS_MAX);
+    assert_string_equal(r.verdicts[0].service->s.tags[126], "t");
+    assert_string_equal(r.verdicts[0].service->s.tags[127], "udp");
+    assert_int_equal(r.n_warnings, 1);
+    assert_string_equal(r.warnings[0],
+                        "label SERVICE_TAGS and --tags: only the first 127 tags count");
+    mapping_result_deinit(&r);
 }
 
 int main(void)
