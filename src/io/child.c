@@ -14,6 +14,9 @@
  * command that ignores TERM gets KILL, which cannot be ignored. When its leader has gone after a TERM,
  * what is left of the group gets KILL; after a normal exit it is left alone, as it may be such a daemon.
  *
+ * Every other descriptor of this process is marked close-on-exec first, because some libraries open them
+ * without (curl: the pair behind its wake-up).
+ *
  * Close: the memory goes when both handles are closed and done has run; one counter.
  */
 #include "io/child.h"
@@ -22,6 +25,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -29,6 +33,10 @@
 #include "base/must.h"
 #include "io/internal.h"
 #include "io/timer.h"
+
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1u << 2) /* libc has no name for it, the kernel does */
+#endif
 
 #define CHILD_MAGIC 0xc411d0e5u
 #define KILL_AFTER  2000u /* ms */
@@ -220,6 +228,8 @@ static int spawn(struct child_process *p, const char *const *argv, int fd)
         .stdio_count = ARRAY_LEN(stdio),
         .stdio = stdio,
     };
+
+    (void)syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC); /* refused by old kernels */
     return uv_spawn(&p->io->loop, &p->process, &options);
 }
 

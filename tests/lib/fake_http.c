@@ -119,7 +119,7 @@ static size_t request_len(const struct fake_conn *c, size_t *ret_head, size_t *r
         }
     }
     *ret_head = (size_t)(end - text) + 4;
-    *ret_body = (size_t)body;
+    *ret_body = c->server->early ? 0 : (size_t)body;
     return c->in.len >= *ret_head + *ret_body ? *ret_head + *ret_body : 0;
 }
 
@@ -163,6 +163,10 @@ static void conn_parse(struct fake_conn *c)
            (len = request_len(c, &head, &body)) > 0) {
         struct fake_exchange *x = exchange_new(c, head, body);
         buf_consume(&c->in, len);
+        if (c->server->early) {
+            uv_read_stop(&c->u.stream);
+            buf_reset(&c->in); /* the begin of the body */
+        }
         c->server->handler(x, c->server->ctx);
     }
     c->parsing = false;
@@ -275,6 +279,11 @@ void fake_http_down(struct fake_http *s)
     while (s->conns) {
         fake_conn_close(s->conns, false);
     }
+}
+
+void fake_http_answer_early(struct fake_http *s)
+{
+    s->early = true;
 }
 
 void fake_http_close_idle(struct fake_http *s)

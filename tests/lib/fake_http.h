@@ -50,6 +50,8 @@ const struct http_peer *fake_http_peer(const struct fake_http *s);
 void fake_http_down(struct fake_http *s);
 /* The same address again. */
 void fake_http_up(struct fake_http *s);
+/* From now on handlers run once the head is there, and bodies are never read. */
+void fake_http_answer_early(struct fake_http *s);
 /* Closes the connections on which no request is in progress. */
 void fake_http_close_idle(struct fake_http *s);
 

@@ -64,6 +64,7 @@ struct fake_http {
     struct fake_conn *conns;
     struct fake_exchange *exchanges;
     unsigned requests, accepted, open, busy;
+    bool early; /* no body is read */
 };
 
 /* Writes a copy; closes the connection when it fails. */
