@@ -1,0 +1,18 @@
+/*
+ * Which driver a URI asks for. A new driver is a scheme in uri.c and a line here.
+ */
+#include "base/must.h"
+#include "registry/uri.h"
+#include "tidewaiter/registry.h"
+
+const struct registry_driver *registry_driver_for(const struct registry_uri *uri)
+{
+    switch (uri->scheme) {
+    case REGISTRY_FILE:
+        return &registry_file;
+    case REGISTRY_ETCD:
+        return &registry_etcd;
+    }
+    must(!"a scheme without a driver");
+    return NULL;
+}

@@ -1,0 +1,355 @@
+/*
+ * write(): batches of puts and deletes as conditional transactions.
+ *
+ * Happy path: one transaction that compares the agent's record (the fence) and every key with what was
+ * last seen, and changes them all.
+ *
+ * Failure modes. A compare that failed: the transaction's other branch has read the record and the
+ * keys, so the truth is told in events, the stale operations end as CONFLICT, and the others are sent
+ * again at once: one contested key does not hold up its batch. A record in another name: deposed. A
+ * request that etcd refuses as such: the batch is halved until the one operation at fault is alone. No
+ * answer: what happened is not known, so the operations end as TRANSIENT; tried again as they are, they
+ * fail their compare if the first try took effect, and the truth is told.
+ * Batches larger than etcd takes in one request are sent in slices; a failure ends those that follow.
+ */
+#include "registry/etcd_writer.h"
+
+#include "base/alloc.h"
+#include "base/must.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define SLICE_BYTES   1000000u /* etcd takes 1.5 MiB */
+#define BODY_MAX      (8u * 1024 * 1024)
+#define ANSWER_MAX    (32u * 1024 * 1024)
+#define FRUITLESS_MAX 3u
+
+static void on_written(struct etcd_call *call, const struct etcd_reply *reply);
+
+void writer_batch_init(struct registry_writer *w)
+{
+    w->batch.call.done = on_written;
+}
+
+bool writer_batch_has(const struct registry_writer *w, const char *key)
+{
+    for (size_t i = 0; w->batch.active && i < w->batch.n; i++) {
+        if (streq(w->batch.ops[i].key, key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- results ---- */
+
+static void op_end(struct writer_batch *b, size_t i, enum err_class class, int64_t revision)
+{
+    must(b->state[i] != WRITER_OP_ENDED);
+    b->state[i] = WRITER_OP_ENDED;
+    b->results[i] = (struct registry_result){.class = class, .revision = revision};
+}
+
+static void note_failure(struct writer_batch *b, const struct err *why)
+{
+    if (b->why.class == ERR_NONE) {
+        b->why = *why;
+    }
+}
+
+static void batch_end(struct registry_writer *w)
+{
+    struct writer_batch *b = &w->batch;
+    struct registry_result results[ETCD_WRITER_BATCH_MAX];
+    size_t n = b->n;
+    struct err why = b->why;
+    memcpy(results, b->results, n * sizeof(results[0]));
+    b->active = false;
+    arena_deinit(&b->arena);
+    if (w->state != WRITER_S_CLOSING) {
+        w->events->written(w->ctx, results, n, why.class == ERR_NONE ? NULL : &why);
+    }
+    if (w->state == WRITER_S_SETTLING) {
+        writer_settled(w);
+    }
+}
+
+/* Everything that has not ended yet. */
+static void batch_fail(struct registry_writer *w, const struct err *why)
+{
+    struct writer_batch *b = &w->batch;
+    note_failure(b, why);
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->state[i] != WRITER_OP_ENDED) {
+            op_end(b, i, why->class, 0);
+        }
+    }
+    batch_end(w);
+}
+
+/* ---- sending ---- */
+
+/* Picks what the next transaction takes. */
+static void slice_pick(struct writer_batch *b)
+{
+    size_t bytes = 0;
+    b->n_slice = 0;
+    for (size_t i = 0; i < b->n && b->n_slice < b->slice_max; i++) {
+        if (b->state[i] != WRITER_OP_PENDING) {
+            continue;
+        }
+        const struct registry_op *op = &b->ops[i];
+        bytes += 3 * strlen(op->key) + op->value_len + 64; /* in compare, put and range */
+        if (b->n_slice > 0 && bytes > SLICE_BYTES) {
+            break;
+        }
+        b->state[i] = WRITER_OP_SENT;
+        b->slice[b->n_slice++] = i;
+    }
+}
+
+static void slice_build(const struct registry_writer *w, struct buf *body)
+{
+    const struct writer_batch *b = &w->batch;
+    struct etcd_txn_builder t;
+    etcd_txn_begin(&t, body);
+    etcd_txn_compare(&t, w->layout.record, w->record_mod);
+    for (size_t i = 0; i < b->n_slice; i++) {
+        const struct registry_op *op = &b->ops[b->slice[i]];
+        etcd_txn_compare(&t, op->key, op->revision);
+    }
+    etcd_txn_success(&t);
+    for (size_t i = 0; i < b->n_slice; i++) {
+        const struct registry_op *op = &b->ops[b->slice[i]];
+        if (op->kind == REGISTRY_PUT) {
+            etcd_txn_put(&t, op->key, op->value, op->value_len, w->our_lease);
+        } else {
+            etcd_txn_delete(&t, op->key);
+        }
+    }
+    etcd_txn_failure(&t);
+    etcd_txn_range(&t, w->layout.record);
+    for (size_t i = 0; i < b->n_slice; i++) {
+        etcd_txn_range(&t, b->ops[b->slice[i]].key);
+    }
+    etcd_txn_end(&t);
+}
+
+static void slice_send(struct registry_writer *w)
+{
+    struct writer_batch *b = &w->batch;
+    if (w->state != WRITER_S_READY) {
+        struct err why = ERR_INIT;
+        err_set(&why, ERR_TRANSIENT, -EAGAIN, "not ready any more");
+        batch_fail(w, &why);
+        return;
+    }
+    slice_pick(b);
+    if (b->n_slice == 0) {
+        batch_end(w);
+        return;
+    }
+    struct buf body = BUF_INIT(BODY_MAX);
+    slice_build(w, &body);
+    etcd_call_start(
+        &w->client, &b->call,
+        &(struct etcd_call_spec){.path = "/v3/kv/txn", .take_body = &body, .body_max = ANSWER_MAX});
+}
+
+/* Puts back what of the running slice has not ended. */
+static void slice_again(struct writer_batch *b)
+{
+    for (size_t i = 0; i < b->n_slice; i++) {
+        if (b->state[b->slice[i]] == WRITER_OP_SENT) {
+            b->state[b->slice[i]] = WRITER_OP_PENDING;
+        }
+    }
+}
+
+/* ---- answers ---- */
+
+static void slice_done(struct registry_writer *w, int64_t revision)
+{
+    struct writer_batch *b = &w->batch;
+    b->fruitless = 0;
+    for (size_t i = 0; i < b->n_slice; i++) {
+        const struct registry_op *op = &b->ops[b->slice[i]];
+        struct etcd_owned_key *k = etcd_owned_add(&w->owned, op->key);
+        if (revision >= k->revision) {
+            k->revision = revision;
+            k->exists = op->kind == REGISTRY_PUT;
+            k->lease = k->exists ? w->our_lease : 0;
+            k->ours = k->exists;
+        }
+        if (!k->exists && w->watch.next_revision > revision) {
+            etcd_owned_drop(&w->owned, k); /* the watch has told all there was */
+        }
+        op_end(b, b->slice[i], ERR_NONE, op->kind == REGISTRY_PUT ? revision : 0);
+    }
+    slice_send(w);
+}
+
+/* The key is not as the operation took for granted: tell how it is. */
+static void op_stale(struct registry_writer *w, size_t index, const struct etcd_kv *now,
+                     int64_t revision)
+{
+    struct writer_batch *b = &w->batch;
+    const char *key = b->ops[index].key;
+    if (now->key) {
+        writer_see(w, now);
+    } else {
+        struct etcd_owned_key *k = etcd_owned_find(&w->owned, key, strlen(key));
+        if (k && w->watch.next_revision > revision) {
+            etcd_owned_drop(&w->owned, k);
+        } else if (k) {
+            k->exists = false;
+            k->revision = revision;
+        }
+        w->events->gone(w->ctx, key, revision);
+    }
+    op_end(b, index, ERR_CONFLICT, 0);
+}
+
+/* True when the fence held; false: the writer has left READY for it. */
+static bool fence_check(struct registry_writer *w, const struct etcd_kv *kv)
+{
+    struct etcd_agent_record by;
+    if (!kv->key) {
+        writer_restart(w, NULL); /* RECORD puts it again */
+        return false;
+    }
+    if (kv->mod_revision == w->record_mod) {
+        return true;
+    }
+    etcd_agent_record_decode(&by, kv->value, kv->value_len);
+    if (!streq(by.instance, w->us.instance)) {
+        writer_depose(w, &by);
+        return false;
+    }
+    w->record_mod = kv->mod_revision;
+    if (kv->lease != w->our_lease) {
+        writer_restart(w, NULL);
+        return false;
+    }
+    return true;
+}
+
+static void slice_refused(struct registry_writer *w, const struct etcd_txn_response *txn)
+{
+    struct writer_batch *b = &w->batch;
+    struct err why = ERR_INIT;
+    size_t stale = 0;
+    int64_t fence = w->record_mod;
+    if (txn->n != b->n_slice + 1) {
+        err_set(&why, ERR_BUG, -EPROTO, "etcd txn: %zu answers to %zu questions", txn->n,
+                b->n_slice + 1);
+        batch_fail(w, &why);
+        return;
+    }
+    if (w->state == WRITER_S_READY && !fence_check(w, &txn->items[0])) {
+        err_set(&why, ERR_TRANSIENT, -EAGAIN, "etcd txn: the agent's own record has changed");
+        batch_fail(w, &why);
+        return;
+    }
+    for (size_t i = 0; i < b->n_slice && w->state == WRITER_S_READY; i++) {
+        size_t index = b->slice[i];
+        const struct etcd_kv *now = &txn->items[i + 1];
+        if ((now->key ? now->mod_revision : 0) != b->ops[index].revision) {
+            err_set(&why, ERR_CONFLICT, -EEXIST, "etcd txn: %s was changed by somebody else",
+                    b->ops[index].key);
+            note_failure(b, &why);
+            op_stale(w, index, now, txn->header.revision);
+            stale++;
+        }
+    }
+    b->fruitless = stale > 0 || fence != w->record_mod ? 0 : b->fruitless + 1;
+    if (b->fruitless >= FRUITLESS_MAX) {
+        err_set(&why, ERR_TRANSIENT, -EAGAIN, "etcd txn: refused without a reason");
+        batch_fail(w, &why);
+        return;
+    }
+    slice_again(b);
+    slice_send(w);
+}
+
+/* The request itself was refused. */
+static void slice_invalid(struct registry_writer *w, const struct err *why)
+{
+    struct writer_batch *b = &w->batch;
+    if (b->n_slice > 1) {
+        b->slice_max = b->n_slice / 2;
+        slice_again(b);
+    } else {
+        note_failure(b, why);
+        op_end(b, b->slice[0], ERR_INVALID, 0);
+    }
+    slice_send(w);
+}
+
+static void on_written(struct etcd_call *call, const struct etcd_reply *reply)
+{
+    struct registry_writer *w = container_of(call, struct registry_writer, batch.call);
+    struct err why = reply->err;
+    struct etcd_txn_response txn;
+    if (why.class == ERR_NONE && etcd_response_txn(&txn, reply->body, reply->len, &why) == 0) {
+        if (txn.succeeded) {
+            slice_done(w, txn.header.revision);
+        } else {
+            slice_refused(w, &txn);
+        }
+        arena_deinit(&txn.arena);
+        return;
+    }
+    if (reply->err.class == ERR_NONE) {
+        etcd_call_distrust(call);
+    }
+    err_wrap(&why, "etcd txn");
+    if (why.class == ERR_INVALID) {
+        slice_invalid(w, &why);
+        return;
+    }
+    if (reply->error.code == ETCD_CODE_NOT_FOUND) {
+        why.class = ERR_TRANSIENT; /* a matter of the lease, not of these keys */
+        if (w->state == WRITER_S_READY) {
+            etcd_lease_forget(&w->lease);
+            writer_restart(w, &why);
+        }
+    }
+    batch_fail(w, &why);
+}
+
+int writer_write(struct registry_writer *w, const struct registry_op *ops, size_t n)
+{
+    struct writer_batch *b = &w->batch;
+    must(n > 0 && n <= ETCD_WRITER_BATCH_MAX);
+    if (b->active) {
+        return -EBUSY;
+    }
+    if (w->state != WRITER_S_READY || w->dry_run) {
+        return -EAGAIN;
+    }
+    b->active = true;
+    b->n = n;
+    b->slice_max = ETCD_WRITER_BATCH_MAX;
+    b->fruitless = 0;
+    err_reset(&b->why);
+    memset(b->state, 0, sizeof(b->state));
+    memset(b->results, 0, sizeof(b->results));
+    arena_init(&b->arena);
+    b->ops = arena_alloc(&b->arena, n * sizeof(*b->ops));
+    for (size_t i = 0; i < n; i++) {
+        b->ops[i] = ops[i];
+        b->ops[i].key = arena_strdup(&b->arena, ops[i].key);
+        if (ops[i].kind == REGISTRY_PUT) {
+            b->ops[i].value = arena_memdup0(&b->arena, ops[i].value, ops[i].value_len);
+            /* ours from now on: its events count, even if the answer to the put is lost */
+            etcd_owned_add(&w->owned, ops[i].key);
+        } else {
+            b->ops[i].value_len = 0;
+        }
+    }
+    slice_send(w);
+    return 0;
+}

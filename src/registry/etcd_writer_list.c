@@ -1,0 +1,225 @@
+/*
+ * KEYS and LIST: what etcd holds of ours.
+ *
+ * Happy path: the lease's own key list (and that of a second lease that is being left), together with
+ * the keys we know from before, are read in transactions of ranges; each one that exists is told.
+ * Failure: everything from the start (writer_step_failed); an answer too large for its cap is asked for
+ * in smaller pieces. A key of the lease outside our prefix is not ours to touch and is passed over.
+ */
+#include "registry/etcd_writer.h"
+
+#include "base/alloc.h"
+#include "base/hash.h"
+#include "base/must.h"
+#include "base/str.h"
+#include "registry/record.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define LIST_BODY_MAX (32u * 1024 * 1024)
+#define LIST_TIMEOUT  5000u
+
+/* ---- who owns a key ---- */
+
+static bool written_by_us(const struct registry_writer *w, const struct etcd_kv *kv)
+{
+    struct etcd_key key;
+    if (etcd_layout_parse(&w->layout, kv->key, kv->key_len, &key) != ETCD_KEY_SERVICE) {
+        return false;
+    }
+    size_t len = strlen(w->node);
+    if (strncmp(key.id, w->node, len) == 0 && key.id[len] == ':') {
+        return true;
+    }
+    struct service *svc = NULL;
+    struct err ignored = ERR_INIT;
+    if (record_decode(&svc, key.name, key.id, kv->value, kv->value_len, &ignored) < 0) {
+        return false;
+    }
+    bool ours = streq(svc->s.node, w->node);
+    service_unref(svc);
+    return ours;
+}
+
+void writer_see(struct registry_writer *w, const struct etcd_kv *kv)
+{
+    bool on_lease = kv->lease != 0 && kv->lease == w->our_lease;
+    bool on_second = kv->lease != 0 && kv->lease == w->lease.second;
+    bool ours = on_lease || on_second || written_by_us(w, kv);
+    uint64_t digest = hash64(kv->value, kv->value_len);
+    if (ours && !on_lease) {
+        digest = ~digest; /* right or wrong, it must be put onto our lease */
+    }
+    struct etcd_owned_key *k = etcd_owned_add(&w->owned, kv->key);
+    k->revision = kv->mod_revision;
+    k->lease = kv->lease;
+    k->exists = true;
+    k->ours = ours;
+    w->events->seen(w->ctx, k->key, digest, kv->mod_revision,
+                    ours ? REGISTRY_OURS : REGISTRY_FOREIGN);
+}
+
+/* ---- KEYS ---- */
+
+static void keys_ask(struct registry_writer *w)
+{
+    struct buf body = BUF_INIT(1024);
+    etcd_request_timetolive(&body, w->list.of_second ? w->lease.second : w->our_lease, true);
+    etcd_call_start(&w->client, &w->step,
+                    &(struct etcd_call_spec){.path = "/v3/lease/timetolive",
+                                             .take_body = &body,
+                                             .timeout = LIST_TIMEOUT,
+                                             .body_max = LIST_BODY_MAX});
+}
+
+void writer_keys_begin(struct registry_writer *w)
+{
+    writer_set_state(w, WRITER_S_KEYS);
+    w->list.of_second = false;
+    keys_ask(w);
+}
+
+static void remember_keys(struct registry_writer *w, const struct etcd_timetolive *t)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        const struct etcd_kv *kv = &t->keys[i];
+        if (kv->key_len > w->layout.dir_len &&
+            memcmp(kv->key, w->layout.dir, w->layout.dir_len) == 0 &&
+            !memchr(kv->key, '\0', kv->key_len) && !streq(kv->key, w->layout.record)) {
+            etcd_owned_add(&w->owned, kv->key);
+        }
+    }
+}
+
+void writer_on_keys(struct registry_writer *w, const struct etcd_reply *reply)
+{
+    struct etcd_timetolive t;
+    struct err why = ERR_INIT;
+    if (etcd_response_timetolive(&t, reply->body, reply->len, &why) < 0) {
+        etcd_call_distrust(&w->step);
+        writer_step_failed(w, &why);
+        return;
+    }
+    bool dead = t.ttl < 0;
+    remember_keys(w, &t);
+    arena_deinit(&t.arena);
+    if (dead && !w->dry_run && !w->list.of_second) {
+        etcd_lease_forget(&w->lease);
+        err_set(&why, ERR_TRANSIENT, -ESTALE, "the lease has expired or was revoked");
+        writer_step_failed(w, &why);
+        return;
+    }
+    if (dead && w->list.of_second) {
+        etcd_lease_second(&w->lease, 0);
+    }
+    if (!w->list.of_second && w->lease.second) {
+        w->list.of_second = true;
+        keys_ask(w);
+        return;
+    }
+    writer_list_begin(w);
+}
+
+/* ---- LIST ---- */
+
+static void list_end(struct registry_writer *w)
+{
+    free(take_ptr(w->list.keys));
+    w->list.n = w->list.at = 0;
+}
+
+static void list_ask(struct registry_writer *w)
+{
+    struct buf body = BUF_INIT(1024 * 1024);
+    struct etcd_txn_builder t;
+    size_t left = w->list.n - w->list.at;
+    w->list.asked = left < w->list.chunk ? left : w->list.chunk;
+    etcd_txn_begin(&t, &body);
+    etcd_txn_success(&t);
+    for (size_t i = 0; i < w->list.asked; i++) {
+        etcd_txn_range(&t, w->list.keys[w->list.at + i]);
+    }
+    etcd_txn_failure(&t);
+    etcd_txn_end(&t);
+    etcd_call_start(&w->client, &w->step,
+                    &(struct etcd_call_spec){.path = "/v3/kv/txn",
+                                             .take_body = &body,
+                                             .timeout = LIST_TIMEOUT,
+                                             .body_max = LIST_BODY_MAX});
+}
+
+void writer_list_begin(struct registry_writer *w)
+{
+    struct etcd_owned_key *k, *tmp;
+    size_t n = 0;
+    writer_set_state(w, WRITER_S_LIST);
+    list_end(w);
+    w->list.keys = xcalloc(etcd_owned_count(&w->owned) + 1, sizeof(*w->list.keys));
+    HASH_ITER (hh, w->owned.keys, k, tmp) {
+        w->list.keys[n++] = k->key;
+    }
+    w->list.n = n;
+    w->list.chunk = ETCD_TXN_MAX;
+    w->events->begin(w->ctx);
+    if (w->state != WRITER_S_LIST) {
+        return;
+    }
+    if (n == 0) {
+        list_end(w);
+        writer_ready(w);
+    } else {
+        list_ask(w);
+    }
+}
+
+static void list_received(struct registry_writer *w, const struct etcd_txn_response *txn)
+{
+    for (size_t i = 0; i < w->list.asked; i++) {
+        const char *key = w->list.keys[w->list.at + i];
+        if (txn->items[i].key) {
+            writer_see(w, &txn->items[i]);
+            if (w->state != WRITER_S_LIST) {
+                return;
+            }
+        } else {
+            etcd_owned_drop(&w->owned, etcd_owned_find(&w->owned, key, strlen(key)));
+        }
+    }
+    w->list.at += w->list.asked;
+    if (w->list.at < w->list.n) {
+        list_ask(w);
+        return;
+    }
+    list_end(w);
+    writer_ready(w);
+}
+
+void writer_on_list(struct registry_writer *w, const struct etcd_reply *reply)
+{
+    struct err why = reply->err;
+    if (why.code == -EMSGSIZE && w->list.chunk > 1) {
+        w->list.chunk /= 2;
+        list_ask(w);
+        return;
+    }
+    struct etcd_txn_response txn;
+    if (why.class == ERR_NONE && etcd_response_txn(&txn, reply->body, reply->len, &why) == 0) {
+        bool whole = txn.n == w->list.asked;
+        if (whole) {
+            list_received(w, &txn);
+        } else {
+            err_set(&why, ERR_BUG, -EPROTO, "%zu answers to %zu questions", txn.n, w->list.asked);
+        }
+        arena_deinit(&txn.arena);
+        if (whole) {
+            return;
+        }
+    }
+    if (reply->err.class == ERR_NONE) {
+        etcd_call_distrust(&w->step);
+    }
+    list_end(w);
+    err_wrap(&why, "list the keys of node %s", w->node);
+    writer_step_failed(w, &why);
+}
