@@ -3,6 +3,8 @@
  */
 #include "loop/renderer/fixture.h"
 
+#include "render/nginx_file.h"
+
 static void the_first_file_is_immediate(void **state)
 {
     struct fixture f;
@@ -212,20 +214,27 @@ static void an_edited_file_is_put_right(void **state)
     loop_until(f.io, passes(&f) == 2);
     assert_file(&f, "6.6.6.6", false);
     assert_int_equal(reloads(&f), 2);
+    /* in place and of the same length: only the times tell */
+    int fd = open(f.file, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, "#", 1, (off_t)strlen(NGINX_HEADER)), 1);
+    close(fd);
+    fake_registry_push(&f.registry);
+    loop_until(f.io, passes(&f) == 3);
+    assert_file(&f, NGINX_HEADER "\nupstream", true);
     assert_int_equal(unlink(f.file), 0);
     fake_registry_put(&f.registry, "web", "10.0.0.2", 80);
     fake_registry_push(&f.registry);
-    loop_until(f.io, passes(&f) == 3);
+    loop_until(f.io, passes(&f) == 4);
     assert_file(&f, "10.0.0.2:80", true);
     /* touched, but with the right content: read, not written */
     struct stat before, after;
     assert_int_equal(stat(f.file, &before), 0);
     assert_int_equal(utimensat(AT_FDCWD, f.file, NULL, 0), 0);
     fake_registry_push(&f.registry);
-    loop_until(f.io, passes(&f) == 4);
+    loop_until(f.io, passes(&f) == 5);
     assert_int_equal(stat(f.file, &after), 0);
     assert_int_equal(before.st_ino, after.st_ino);
-    assert_int_equal(reloads(&f), 3);
+    assert_int_equal(reloads(&f), 4);
     fixture_deinit(&f);
 }
 
