@@ -1,6 +1,6 @@
 /*
  * Happy path: text goes straight into the caller's buffer, whose sticky error tells of overflow.
- * Strings come out as valid JSON whatever they hold: control characters as \u00XX, bytes that are not
+ * Strings come out as valid JSON whatever they hold: control characters as \uXXXX, bytes that are not
  * UTF-8 as U+FFFD. Not done: checking that calls nest; that is the caller's to get right.
  */
 #include "base/json.h"
@@ -56,15 +56,26 @@ void json_array_end(struct json_writer *w)
     close_group(w, ']');
 }
 
-static void put_escaped(struct buf *out, unsigned char c)
+/*
+ * Beyond what JSON asks for: control characters of Unicode and its line ends, which terminals act on, and
+ * what YAML does not take in a quoted scalar.
+ */
+static bool must_escape(uint32_t point)
+{
+    return point < 0x20 || point == '"' || point == '\\' || (point >= 0x7f && point < 0xa0) ||
+           point == 0x2028 || point == 0x2029 || point == 0xfeff || point == 0xfffe ||
+           point == 0xffff;
+}
+
+static void put_escaped(struct buf *out, uint32_t point)
 {
     static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
-    const char *at = c ? strchr(from, c) : NULL;
+    const char *at = point > 0 && point < 0x80 ? strchr(from, (int)point) : NULL;
     if (at) {
         const char pair[2] = {'\\', to[at - from]};
         buf_append(out, pair, sizeof(pair));
     } else {
-        buf_printf(out, "\\u%04x", (unsigned)c);
+        buf_printf(out, "\\u%04x", (unsigned)point);
     }
 }
 
@@ -72,25 +83,24 @@ static void put_string(struct buf *out, const char *s, size_t len)
 {
     buf_putc(out, '"');
     size_t plain = 0; /* bytes before s + i that are still to be copied as they are */
-    size_t i = 0;
-    while (i < len) {
-        unsigned char c = (unsigned char)s[i];
-        size_t n = str_utf8(s + i, len - i, NULL);
-        if (n > 0 && c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) {
-            i += n;
-            plain += n;
-            continue;
+    for (size_t i = 0; i < len;) {
+        uint32_t point = 0;
+        size_t n = str_utf8(s + i, len - i, &point);
+        bool as_is = n > 0 && !must_escape(point);
+        if (!as_is) {
+            buf_append(out, s + i - plain, plain);
+            plain = 0;
         }
-        buf_append(out, s + i - plain, plain);
-        plain = 0;
         if (n == 0) {
             buf_puts(out, "\xef\xbf\xbd");
-        } else {
-            put_escaped(out, c);
+        } else if (!as_is) {
+            put_escaped(out, point);
         }
-        i++;
+        n = n > 0 ? n : 1;
+        i += n;
+        plain += as_is ? n : 0;
     }
-    buf_append(out, s + i - plain, plain);
+    buf_append(out, s + len - plain, plain);
     buf_putc(out, '"');
 }
 

@@ -190,6 +190,7 @@ static void escapes(void **state)
         {"caf\xc3\xa9 \xf0\x9f\x90\xb3", "\"caf\xc3\xa9 \xf0\x9f\x90\xb3\""},
         {"\xff-\xc3", "\"\xef\xbf\xbd-\xef\xbf\xbd\""},
         {"\xed\xa0\x80x", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdx\""},
+        {"\xc2\x85\xe2\x80\xa8\xef\xbb\xbf", "\"\\u0085\\u2028\\ufeff\""},
         {"</script>", "\"</script>\""},
     };
     for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {

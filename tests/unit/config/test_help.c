@@ -137,9 +137,28 @@ static void shows_settings(void **state)
 /* What --check-config prints is a file that means the same. */
 static void shows_what_reads_back(void **state)
 {
-    static const char *const odd[] = {"null", "~",  "a: b", "- a",         "#x",  "'q'",
-                                      "\"",   "\\", "{}",   "&a",          "*",   "caf\xc3\xa9",
-                                      "%",    "@",  "a\tb", "line\nbreak", "0x1", "yes"};
+    static const char *const odd[] = {"null",
+                                      "~",
+                                      "a: b",
+                                      "- a",
+                                      "#x",
+                                      "'q'",
+                                      "\"",
+                                      "\\",
+                                      "{}",
+                                      "&a",
+                                      "*",
+                                      "caf\xc3\xa9",
+                                      "a\xe2\x80\xa8"
+                                      "b\xc2\x85",
+                                      "\xef\xbb\xbfx",
+                                      "\x7f",
+                                      "%",
+                                      "@",
+                                      "a\tb",
+                                      "line\nbreak",
+                                      "0x1",
+                                      "yes"};
     for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
         const char *argv[] = {"--text", odd[i], "--list", odd[i], "--number=9", "--kind=red"};
         char *envp[] = {NULL};
