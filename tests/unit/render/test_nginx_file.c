@@ -157,6 +157,24 @@ static void memory_is_that_of_the_live_file(void **state)
     table_deinit(&t);
 }
 
+static void names_that_are_not_selected_any_more_go(void **state)
+{
+    static const char *const services[] = {"web*"};
+    static const char live[] = NGINX_HEADER BLOCK("api", "    server 10.0.0.1:80;\n")
+        BLOCK("web-1", "    server 10.0.0.2:80;\n") BLOCK("zzz", "    server 10.0.0.3:80;\n");
+    struct engine *g = NULL;
+    struct engine_result res;
+    struct table none = TABLE_NULL;
+    assert_int_equal(
+        nginx_engine_new(&g, &(struct nginx_options){.services = services, .n_services = 1}, NULL),
+        0);
+    assert_int_equal(g->ops->adopt(g, live, strlen(live)), 0);
+    assert_int_equal(g->ops->render(g, &none, &res, NULL), 0);
+    assert_string_equal(res.bytes, NGINX_HEADER BLOCK("web-1", "    server 127.0.0.1:9 down;\n"));
+    assert_int_equal(res.live_servers, 3);
+    engine_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +182,7 @@ int main(void)
         cmocka_unit_test(a_bad_block_is_kept_by_name),
         cmocka_unit_test(what_is_between_blocks_is_skipped),
         cmocka_unit_test(memory_is_that_of_the_live_file),
+        cmocka_unit_test(names_that_are_not_selected_any_more_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
