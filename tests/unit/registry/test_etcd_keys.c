@@ -1,0 +1,188 @@
+/*
+ * Keys: their layout, whose they are, which were complained of; and the agent's own record.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "registry/etcd_agent_record.h"
+#include "registry/etcd_layout.h"
+#include "registry/etcd_owned.h"
+#include "registry/etcd_skipped.h"
+
+static void layout(void **state)
+{
+    struct etcd_layout l;
+    struct err e = ERR_INIT;
+    assert_int_equal(etcd_layout_init(&l, "/services", "n1", &e), 0);
+    assert_string_equal(l.dir, "/services/");
+    assert_int_equal(l.dir_len, 10);
+    assert_string_equal(l.end, "/services0");
+    assert_string_equal(l.record, "/services/.agents/n1");
+
+    struct service *svc = NULL;
+    struct service_spec spec = {.name = "web",
+                                .id = "n1:web-1:80",
+                                .host = "h",
+                                .port = 80,
+                                .weight = SERVICE_WEIGHT_UNSET};
+    struct buf key = BUF_INIT(4096);
+    assert_int_equal(service_new(&svc, &spec, &e), 0);
+    etcd_layout_key(&l, svc, &key);
+    assert_string_equal(buf_str(&key), "/services/web/n1:web-1:80");
+    service_unref(svc);
+
+    struct etcd_key parsed;
+    assert_int_equal(etcd_layout_parse(&l, key.data, key.len, &parsed), ETCD_KEY_SERVICE);
+    assert_string_equal(parsed.name, "web");
+    assert_string_equal(parsed.id, "n1:web-1:80");
+    buf_deinit(&key);
+
+    static const struct {
+        const char *key;
+        size_t len; /* 0: strlen */
+        enum etcd_key_kind kind;
+    } cases[] = {
+        {"/services/.agents/n1", 0, ETCD_KEY_HIDDEN},
+        {"/services/.x", 0, ETCD_KEY_HIDDEN},
+        {"/services/web", 0, ETCD_KEY_OTHER},
+        {"/services/web/", 0, ETCD_KEY_OTHER},
+        {"/services//id", 0, ETCD_KEY_OTHER},
+        {"/services/a/b/c", 0, ETCD_KEY_OTHER},
+        {"/services/", 0, ETCD_KEY_OTHER},
+        {"/services", 0, ETCD_KEY_OTHER},
+        {"/service/web/x", 0, ETCD_KEY_OTHER},
+        {"/services/we\nb/x", 0, ETCD_KEY_OTHER},
+        {"/services/web/a\0b", 17, ETCD_KEY_OTHER},
+        {"", 0, ETCD_KEY_OTHER},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        size_t len = cases[i].len ? cases[i].len : strlen(cases[i].key);
+        int kind = (int)etcd_layout_parse(&l, cases[i].key, len, &parsed);
+        if (kind != (int)cases[i].kind) {
+            fail_msg("%s: %d, not %d", cases[i].key, kind, (int)cases[i].kind);
+        }
+    }
+    char longest[2048];
+    memcpy(longest, "/services/", 10);
+    memset(longest + 10, 'n', SERVICE_NAME_MAX + 1);
+    memcpy(longest + 10 + SERVICE_NAME_MAX, "/i", 2);
+    assert_int_equal(etcd_layout_parse(&l, longest, 12 + SERVICE_NAME_MAX, &parsed),
+                     ETCD_KEY_SERVICE);
+    memcpy(longest + 10 + SERVICE_NAME_MAX, "n/i", 3);
+    assert_int_equal(etcd_layout_parse(&l, longest, 13 + SERVICE_NAME_MAX, &parsed),
+                     ETCD_KEY_OTHER);
+    etcd_layout_deinit(&l);
+    etcd_layout_deinit(&l);
+}
+
+static void nodes(void **state)
+{
+    char longest[256];
+    memset(longest, 'n', sizeof(longest));
+    longest[254] = '\0';
+    const char *const bad[] = {"", "a/b", "a\nb", longest};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct etcd_layout l;
+        struct err e = ERR_INIT;
+        assert_int_equal(etcd_layout_init(&l, "/s", bad[i], &e), -EINVAL);
+        assert_int_equal(e.class, ERR_INVALID);
+        assert_non_null(strstr(e.msg, "node name"));
+    }
+    struct etcd_layout l;
+    struct err e = ERR_INIT;
+    longest[253] = '\0';
+    assert_int_equal(etcd_layout_init(&l, "/s", longest, &e), 0);
+    etcd_layout_deinit(&l);
+    assert_int_equal(etcd_layout_init(&l, "/s", NULL, &e), 0);
+    assert_null(l.record);
+    etcd_layout_deinit(&l);
+}
+
+static void owned(void **state)
+{
+    struct etcd_owned o = {0};
+    assert_null(etcd_owned_find(&o, "/s/a", 4));
+    struct etcd_owned_key *k = etcd_owned_add(&o, "/s/a");
+    assert_ptr_equal(etcd_owned_add(&o, "/s/a"), k);
+    assert_ptr_equal(etcd_owned_find(&o, "/s/ab", 4), k);
+    assert_null(etcd_owned_find(&o, "/s/ab", 5));
+    etcd_owned_add(&o, "/s/ab");
+    assert_int_equal(etcd_owned_count(&o), 2);
+    etcd_owned_drop(&o, k);
+    assert_int_equal(etcd_owned_count(&o), 1);
+    etcd_owned_deinit(&o);
+    etcd_owned_deinit(&o);
+    assert_int_equal(etcd_owned_count(&o), 0);
+}
+
+static void skipped(void **state)
+{
+    struct etcd_skipped s = {0};
+    etcd_skipped_begin(&s);
+    assert_true(etcd_skipped_note(&s, "a", 1, 1));
+    assert_false(etcd_skipped_note(&s, "a", 1, 1));
+    assert_true(etcd_skipped_note(&s, "a", 1, 2)); /* other content */
+    assert_true(etcd_skipped_note(&s, "b", 1, 1));
+    etcd_skipped_end(&s);
+    etcd_skipped_begin(&s);
+    assert_false(etcd_skipped_note(&s, "a", 1, 2));
+    etcd_skipped_end(&s); /* b was not there any more */
+    assert_true(etcd_skipped_note(&s, "b", 1, 1));
+    etcd_skipped_forget(&s, "a", 1);
+    etcd_skipped_forget(&s, "never", 5);
+    assert_true(etcd_skipped_note(&s, "a", 1, 2));
+    etcd_skipped_deinit(&s);
+    etcd_skipped_deinit(&s);
+}
+
+static void agent_record(void **state)
+{
+    struct etcd_agent_record in = {.instance = "9f00",
+                                   .started = "2026-01-02T03:04:05.678Z",
+                                   .lease = 7587894112341234567,
+                                   .ttl_s = 30};
+    struct etcd_agent_record out;
+    struct buf text = BUF_INIT(4096);
+    etcd_agent_record_encode(&in, "n1", &text);
+    assert_string_equal(buf_str(&text),
+                        "{\"node\":\"n1\",\"instance\":\"9f00\",\"lease\":\"7587894112341234567\","
+                        "\"ttl\":30,\"version\":\"" TIDEWAITER_VERSION
+                        "\",\"started\":\"2026-01-02T03:04:05.678Z\"}");
+    etcd_agent_record_decode(&out, buf_str(&text), text.len);
+    buf_deinit(&text);
+    assert_string_equal(out.instance, "9f00");
+    assert_string_equal(out.started, "2026-01-02T03:04:05.678Z");
+    assert_true(out.lease == 7587894112341234567);
+    assert_int_equal(out.ttl_s, 30);
+
+    static const char *const foreign[] = {
+        "",
+        "x",
+        "[]",
+        "{\"instance\":5,\"lease\":\"x\",\"ttl\":\"y\"}",
+        "{\"instance\":\"a\\nb\",\"started\":\"012345678901234567890123456789012345678901\"}",
+    };
+    for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
+        etcd_agent_record_decode(&out, foreign[i], strlen(foreign[i]));
+        if (*out.instance || *out.started || out.lease || out.ttl_s) {
+            fail_msg("%s: instance %s, started %s", foreign[i], out.instance, out.started);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(layout),  cmocka_unit_test(nodes),        cmocka_unit_test(owned),
+        cmocka_unit_test(skipped), cmocka_unit_test(agent_record),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
