@@ -3,7 +3,7 @@
  * The keys that a writer looks after: those it wrote, those found on its lease, and those it asked for
  * and somebody else holds. Pure.
  */
-#include <uthash.h>
+#include "base/map.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -5,9 +5,9 @@
 #include "registry/etcd_skipped.h"
 
 #include "base/alloc.h"
+#include "base/map.h"
 
 #include <string.h>
-#include <uthash.h>
 
 struct etcd_skipped_item {
     UT_hash_handle hh;

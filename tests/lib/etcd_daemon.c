@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -15,10 +16,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -31,7 +32,7 @@
 #define ETCD       "/usr/bin/etcd"
 #define ETCDCTL    "/usr/bin/etcdctl"
 #define UP_MAX     20000u
-#define POLL_NS    20000000
+#define LOOK_EVERY 20
 #define OUTPUT_MAX (1024u * 1024)
 
 bool etcd_daemon_installed(void)
@@ -80,12 +81,15 @@ static void wait_healthy(struct etcd_cluster *c, unsigned i)
 {
     struct etcd_daemon *m = &c->members[i];
     msec_t give_up = clock_monotonic() + UP_MAX;
+    CLEANUP_CLOSE int pidfd = pidfd_open(m->pid, 0);
+    assert_true(pidfd >= 0);
     while (!healthy(m)) {
-        if (clock_monotonic() > give_up) {
-            fail_msg("etcd member %u is not up after %u ms; its log: %s/%s.log", i, UP_MAX, c->dir,
-                     m->name);
+        /* the next look is due after a moment, or at once when the process ends */
+        bool dead = poll(&(struct pollfd){.fd = pidfd, .events = POLLIN}, 1, LOOK_EVERY) > 0;
+        if (dead || clock_monotonic() > give_up) {
+            fail_msg("etcd member %u %s; its log: %s/%s.log", i, dead ? "has died" : "is not up",
+                     c->dir, m->name);
         }
-        nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL);
     }
 }
 

@@ -12,11 +12,11 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <uthash.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/hash.h"
+#include "base/map.h"
 #include "base/str.h"
 #include "lib/loop_test.h"
 #include "reconcile/reconcile.h"
