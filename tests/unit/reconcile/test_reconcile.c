@@ -419,7 +419,9 @@ static void a_listing_replaces_what_was_seen(void **state)
     }
     reconcile_seen_begin(f->r);
     seen(f, "b", 1, 3); /* a registry restored from a backup: older, and true */
-    assert_string_equal(step(f), "");
+    reconcile_want(f->r, "d", 1);
+    assert_string_equal(step(f), ""); /* not before the listing has ended */
+    reconcile_unwant(f->r, "d");
     reconcile_seen_complete(f->r, true);
     assert_int_equal(reconcile_seen_count(f->r), 1);
     assert_string_equal(step(f), "+a@0 +c@0");
