@@ -31,9 +31,10 @@ def test_steps(tw, containers, uri, tmp_path):
     containers.docker.restart(web)
     until_equal(lambda: [s["port"] for s in tw.services(uri).values()],
                 [containers.host_port(web)])
-    containers.docker.rename(web, containers.name("renamed"))
-    until_equal(lambda: ids(tw, uri), [f"{tw.test_id}:{containers.name('renamed')}:80"])
-    containers.docker.stop(web)
+    renamed = containers.name("renamed")
+    containers.docker.rename(web, renamed)
+    until_equal(lambda: ids(tw, uri), [f"{tw.test_id}:{renamed}:80"])
+    containers.docker.stop(renamed)
     until_equal(lambda: ids(tw, uri), [])
 
 
@@ -80,10 +81,13 @@ def test_file_deleted_or_altered_by_hand(tw, containers, uri, tmp_path):
 
 def test_renderer_follows_the_file(tw, containers, uri, tmp_path):
     out = tmp_path / "upstreams.conf"
-    tw.render(uri, "-o", out, "--expect", "sample", "--wait", "0")
-    until(out.exists, "a first file before there is a registry file")
-    assert "server 127.0.0.1:9 down;" in out.read_text()
+    renderer = tw.render(uri, "-o", out, "--expect", "sample", "--wait", "0")
+    # No file is no listing: an nginx that serves from an earlier one is not to lose it.
+    renderer.wait_err("registry is out of reach")
+    assert not out.exists()
     tw.agent(uri)
+    until(out.exists, "a first file, before there is a container")
+    assert "server 127.0.0.1:9 down;" in out.read_text()
     web = containers.run("web")
     until(lambda: f"server 127.0.0.1:{containers.host_port(web)}" in out.read_text(),
           lambda: out.read_text())

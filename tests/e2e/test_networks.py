@@ -55,17 +55,20 @@ def test_udp_and_several_ports(tw, containers, records):
 
 def test_several_bindings_of_one_port(tw, containers, records):
     tw.agent(records.uri)
-    web = containers.run("web", ports=["80", "127.0.0.2::80"])
-    records.expect(records.key(web))
+    web = containers.run("web", ports=["127.0.0.1:28081:80", "127.0.0.2:28080:80"])
     bindings = containers.docker.inspect(web)["NetworkSettings"]["Ports"]["80/tcp"]
-    record = records.services()[records.key(web)]
-    assert (record["host"], str(record["port"])) in {(b["HostIp"], b["HostPort"]) for b in bindings}
+    first, second = sorted(bindings, key=lambda b: int(b["HostPort"]))
+    one, two = records.key(web), records.key(web, f"80:{second['HostPort']}")
+    records.expect(one, two)
+    for key, binding in ((one, first), (two, second)):
+        record = records.services()[key]
+        assert (record["host"], str(record["port"])) == (binding["HostIp"], binding["HostPort"])
 
 
 def test_container_network(tw, containers, records):
     main = containers.run("main", ports=["80", "8080"], labels={"SERVICE_8080_IGNORE": "1"})
-    side = containers.run("side", ports=(), expose=["8080/tcp"], network=f"container:{main}",
-                          env={"PORT": "8080", "SERVICE_NAME": "side"})
+    side = containers.run("side", ports=(), network=f"container:{main}",
+                          env={"PORT": "8080", "SERVICE_NAME": "side", "SERVICE_PORTS": "8080"})
     tw.agent(records.uri)
     record = records.wait_service(records.key(side, "8080", "side"))
     assert (record["host"], record["port"]) == ("127.0.0.1", containers.host_port(main, "8080/tcp"))

@@ -1,4 +1,5 @@
 """The Docker Engine API over its unix socket, as much of it as the tests use."""
+import concurrent.futures
 import http.client
 import json
 import socket
@@ -201,7 +202,8 @@ class Containers:
         return name
 
     def remove_all(self):
-        for container in self.docker.list(self.label):
-            self.docker.remove(container["Id"])
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(self.docker.remove,
+                          [c["Id"] for c in self.docker.list(self.label)]))
         for network in self.networks:
             self.docker.network_remove(network)
