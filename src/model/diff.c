@@ -7,22 +7,22 @@ size_t diff_tables(const struct table *before, const struct table *after, diff_f
 {
     size_t i = 0, k = 0, n = 0;
     while (i < before->n || k < after->n) {
-        const struct service *old = i < before->n ? before->items[i] : NULL;
-        const struct service *new = k < after->n ? after->items[k] : NULL;
-        int c = !old ? 1 : !new ? -1 : old == new ? 0 : service_compare(old, new);
+        const struct service *was = i < before->n ? before->items[i] : NULL;
+        const struct service *now = k < after->n ? after->items[k] : NULL;
+        int c = !was ? 1 : !now ? -1 : was == now ? 0 : service_compare(was, now);
         if (c > 0) {
-            old = NULL;
+            was = NULL;
         } else if (c < 0) {
-            new = NULL;
+            now = NULL;
         }
-        i += old != NULL;
-        k += new != NULL;
-        if (old && new &&service_equal(old, new)) {
+        i += was != NULL;
+        k += now != NULL;
+        if (was && now && service_equal(was, now)) {
             continue;
         }
         n++;
         if (fn) {
-            fn(ctx, !old ? DIFF_ADDED : !new ? DIFF_REMOVED : DIFF_CHANGED, old, new);
+            fn(ctx, !was ? DIFF_ADDED : !now ? DIFF_REMOVED : DIFF_CHANGED, was, now);
         }
     }
     return n;

@@ -132,6 +132,7 @@ static void framer_stops_when_told(void **state)
 static int free_framer(void *ctx, const char *line, size_t len)
 {
     framer_deinit(ctx);
+    free(ctx);
     return -ECANCELED;
 }
 
@@ -140,8 +141,6 @@ static void framer_may_be_freed_by_the_callback(void **state)
     struct framer *f = xcalloc(1, sizeof(*f));
     framer_init(f, 16);
     assert_int_equal(framer_feed(f, "a\nb\n", 4, free_framer, f), -ECANCELED);
-    assert_null(f->line.data);
-    free(f);
 }
 
 static void framer_refuses_long_lines(void **state)

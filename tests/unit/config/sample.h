@@ -30,7 +30,9 @@ static const char *const SAMPLE_KINDS[] = {"red", "green", "blue", NULL};
 
 static int sample_check(const char *value, struct err *e)
 {
-    return streq(value, "bad") ? err_set(e, ERR_INVALID, -EINVAL, "found bad, allowed: good") : 0;
+    return !*value || streq(value, "bad")
+               ? err_set(e, ERR_INVALID, -EINVAL, "found bad, allowed: good")
+               : 0;
 }
 
 static const struct option SAMPLE_OPTIONS[] = {

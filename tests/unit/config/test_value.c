@@ -156,17 +156,9 @@ static void finds_the_nearest_word(void **state)
     static const char *const words[] = {"node", "network", "internal", "name-from",  "ttl",
                                         "tags", "dry-run", "on-exit",  "deregister", NULL};
     static const char *const pairs[][2] = {
-        {"node", "node"},
-        {"nodee", "node"},
-        {"ndoe", "node"},
-        {"namefrom", "name-from"},
-        {"tll", "ttl"},
-        {"dry", "dry-run"},
-        {"de-register", "deregister"},
-        {"drain", NULL},
-        {"xyz", NULL},
-        {"", NULL},
-        {"onexit", "on-exit"},
+        {"node", "node"}, {"nodee", "node"}, {"ndoe", "node"},   {"namefrom", "name-from"},
+        {"tll", "ttl"},   {"tlt", "ttl"},    {"dry", "dry-run"}, {"de-register", "deregister"},
+        {"drain", NULL},  {"xyz", NULL},     {"", NULL},         {"onexit", "on-exit"},
         {"listen", NULL},
     };
     for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {

@@ -24,8 +24,9 @@ static void copies_everything(void **state)
     const struct container_port ports[] = {
         {.port = 80, .proto = SERVICE_TCP, .host_port = 8080, .host_ip = "0.0.0.0"},
         {.port = 53, .proto = SERVICE_UDP, .host_port = 0, .host_ip = ""}};
-    const struct container_network networks[] = {{"bridge", "172.17.0.2", ""},
-                                                 {"front", "", "fd00::2"}};
+    const struct container_network networks[] = {
+        {.name = "bridge", .ipv4 = "172.17.0.2", .ipv6 = "", .own_address = true},
+        {.name = "front", .ipv4 = "", .ipv6 = "fd00::2"}};
     const struct container_spec spec = {.id = "c0ffee",
                                         .name = "web",
                                         .image = "nginx:1",
@@ -66,6 +67,8 @@ static void copies_everything(void **state)
     assert_null(container_label(c, "com.z"));
     assert_string_equal(container_network(c, "front")->ipv6, "fd00::2");
     assert_string_equal(container_network(c, "bridge")->ipv4, "172.17.0.2");
+    assert_true(container_network(c, "bridge")->own_address);
+    assert_false(container_network(c, "front")->own_address);
     assert_null(container_network(c, "back"));
     assert_int_equal(c->s.ports[0].host_port, 8080);
     assert_string_equal(c->s.ports[0].host_ip, "0.0.0.0");
