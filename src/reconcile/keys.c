@@ -41,7 +41,7 @@ static const unsigned allowed[] = {
 
 static struct key *key_of_wait(struct retry_node *node)
 {
-    return (struct key *)((char *)node - offsetof(struct key, wait));
+    return container_of(node, struct key, wait);
 }
 
 static bool waits(enum key_state state)

@@ -348,6 +348,11 @@ static void a_foreign_key_is_left_alone_and_probed(void **state)
     result1(f, ERR_CONFLICT, 0);
     assert_string_equal(step(f), "");
     assert_int_equal(f->wake, f->now + 20000);
+    /* gone, and taken again before we came: that is a new wait */
+    reconcile_seen_gone(f->r, "a", 25);
+    reconcile_seen(f->r, "a", 8, 26, REGISTRY_FOREIGN);
+    assert_string_equal(step(f), "");
+    assert_int_equal(f->wake, f->now + 20000);
     /* gone: at once */
     reconcile_seen_gone(f->r, "a", 30);
     assert_int_equal(reconcile_foreign(f->r, NULL, NULL), 0);
