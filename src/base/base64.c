@@ -22,8 +22,13 @@ void base64_encode(struct buf *out, const void *p, size_t len)
         uint32_t v = (uint32_t)in[i] << 16;
         v |= n > 1 ? (uint32_t)in[i + 1] << 8 : 0;
         v |= n > 2 ? in[i + 2] : 0;
-        char group[4] = {ALPHABET[v >> 18], ALPHABET[(v >> 12) & 63],
-                         n > 1 ? ALPHABET[(v >> 6) & 63] : '=', n > 2 ? ALPHABET[v & 63] : '='};
+        char group[4] = {ALPHABET[v >> 18], ALPHABET[(v >> 12) & 63], '=', '='};
+        if (n > 1) {
+            group[2] = ALPHABET[(v >> 6) & 63];
+        }
+        if (n > 2) {
+            group[3] = ALPHABET[v & 63];
+        }
         buf_append(out, group, sizeof(group));
     }
 }

@@ -72,7 +72,7 @@ void err_reset(struct err *e)
 const char *err_class_name(enum err_class class)
 {
     static const char *const names[] = {
-#define X(sym, name) [ERR_##sym] = name,
+#define X(sym, name) [ERR_##sym] = (name),
         ERR_CLASSES(X)
 #undef X
     };

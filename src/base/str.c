@@ -256,7 +256,10 @@ size_t str_utf8(const char *s, size_t len, uint32_t *ret_point)
 
 char str_lower_char(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    if (c >= 'A' && c <= 'Z') {
+        c = (char)(c - 'A' + 'a');
+    }
+    return c;
 }
 
 void str_lower(char *s)

@@ -18,6 +18,7 @@ struct common_settings {
 extern const char *const COMMON_LOG_LEVELS[];
 extern const char *const COMMON_LOG_FORMATS[];
 
+/* types and members as macro arguments: NOLINTBEGIN(bugprone-macro-parentheses) */
 #define COMMON_GROUP "Configuration and logging"
 
 #define COMMON_OPTIONS(settings, member)                                                           \
@@ -150,3 +151,4 @@ struct docker_settings {
         .value_name = "DIR", .env = "DOCKER_CERT_PATH",                                            \
         .help = "folder with ca.pem, cert.pem and key.pem; its presence asks for TLS"              \
     }
+/* NOLINTEND(bugprone-macro-parentheses) */

@@ -26,6 +26,7 @@ extern const char *const MAPPING_NAME_SOURCES[];
 extern const char *const MAPPING_HEALTH_MODES[];
 extern const char *const MAPPING_DEREGISTER_MODES[];
 
+/* types and members as macro arguments: NOLINTBEGIN(bugprone-macro-parentheses) */
 #define MAPPING_GROUP "Services"
 
 #define MAPPING_OPTIONS(settings, member)                                                          \
@@ -95,3 +96,4 @@ extern const char *const MAPPING_DEREGISTER_MODES[];
         .help = "remove the services of a container that has ended always, or only after exit "    \
                 "status 0"                                                                         \
     }
+/* NOLINTEND(bugprone-macro-parentheses) */

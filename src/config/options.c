@@ -34,7 +34,11 @@ const char *options_env_name(struct arena *arena, const struct option *o)
 {
     char *name = arena_printf(arena, "TIDEWAITER_%s", o->name);
     for (char *p = name; *p; p++) {
-        *p = *p == '-' ? '_' : *p >= 'a' && *p <= 'z' ? (char)(*p - 'a' + 'A') : *p;
+        if (*p == '-') {
+            *p = '_';
+        } else if (*p >= 'a' && *p <= 'z') {
+            *p = (char)(*p - 'a' + 'A');
+        }
     }
     return name;
 }

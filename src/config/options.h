@@ -38,7 +38,7 @@ enum option_type {
     OPTION_SPAN,     /* struct option_span: MIN[:MAX]; without MAX it is four times MIN */
 };
 
-#define OPTION_DURATION_MAX (365u * 86400u * (uint64_t)MSEC_PER_SEC)
+#define OPTION_DURATION_MAX (UINT64_C(365) * 86400 * MSEC_PER_SEC)
 
 struct option_list {
     const char *const *items;
@@ -129,7 +129,7 @@ struct options_input {
 };
 
 #define OPTIONS_DEFAULT_FILE "/etc/tidewaiter/tidewaiter.yaml"
-#define OPTIONS_FILE_MAX     (1024u * 1024u)
+#define OPTIONS_FILE_MAX     ((size_t)1024 * 1024)
 
 /*
  * Fills a settings struct, whose first member is `ret` and which is overwritten, only on success. After an

@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-#define SHOW_VALUE_MAX (256u * 1024u)
+#define SHOW_VALUE_MAX ((size_t)256 * 1024)
 #define SHOW_COLUMN    40u /* of the comments */
 
 static bool is_plain(const char *s)

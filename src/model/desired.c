@@ -72,19 +72,22 @@ struct desired *desired_free(struct desired *d)
         return NULL;
     }
     must(!d->busy);
-    struct wanted_key *key, *next_key;
-    HASH_ITER (hh, d->keys, key, next_key) {
+    /* clearing frees the tables and leaves the entries linked */
+    struct wanted_key *key = d->keys, *next_key;
+    struct owner *owner = d->owners, *next_owner;
+    HASH_CLEAR(hh, d->keys);
+    HASH_CLEAR(hh, d->owners);
+    for (; key; key = next_key) {
+        next_key = key->hh.next;
         struct claim *claim, *next;
         LL_FOREACH_SAFE2(key->claims, claim, next, next_of_key)
         {
             free_claim(claim);
         }
-        HASH_DEL(d->keys, key);
         free(key);
     }
-    struct owner *owner, *next_owner;
-    HASH_ITER (hh, d->owners, owner, next_owner) {
-        HASH_DEL(d->owners, owner);
+    for (; owner; owner = next_owner) {
+        next_owner = owner->hh.next;
         free(owner);
     }
     free(d);
