@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 void *xmalloc(size_t size);
-void *xcalloc(size_t n, size_t size);                   /* zeroed; aborts on overflow of n * size */
-void *xreallocarray(void *p, size_t n, size_t size);    /* aborts on overflow */
-char *xstrdup(const char *s);                           /* NULL stays NULL */
-char *xmemdup0(const void *p, size_t len);              /* copy with a terminator behind it */
+void *xcalloc(size_t n, size_t size);                /* zeroed; aborts on overflow of n * size */
+void *xreallocarray(void *p, size_t n, size_t size); /* aborts on overflow */
+char *xstrdup(const char *s);                        /* NULL stays NULL */
+char *xmemdup0(const void *p, size_t len);           /* copy with a terminator behind it */
 
 static inline void cleanup_freep(void *p)
 {
@@ -25,8 +25,8 @@ static inline void cleanup_closep(int *fd)
     }
 }
 
-#define CLEANUP(fn) __attribute__((cleanup(fn)))
-#define CLEANUP_FREE CLEANUP(cleanup_freep)
+#define CLEANUP(fn)   __attribute__((cleanup(fn)))
+#define CLEANUP_FREE  CLEANUP(cleanup_freep)
 #define CLEANUP_CLOSE CLEANUP(cleanup_closep)
 
 /* Hands the pointer (or descriptor) on, leaving NULL (or -1) for the cleanup attribute. */
@@ -46,4 +46,4 @@ static inline void cleanup_closep(int *fd)
     })
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
-#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define ARRAY_LEN(a)                    (sizeof(a) / sizeof((a)[0]))

@@ -13,8 +13,8 @@
 struct buf {
     char *data; /* NULL only while nothing was ever appended; use buf_str() */
     size_t len, cap;
-    size_t max;    /* largest len; 0 is not allowed */
-    int error;     /* 0, or -EMSGSIZE: an append would have passed max */
+    size_t max; /* largest len; 0 is not allowed */
+    int error;  /* 0, or -EMSGSIZE: an append would have passed max */
 };
 
 #define BUF_INIT(max_)                                                                             \
@@ -25,9 +25,9 @@ struct buf {
 void buf_init(struct buf *b, size_t max);
 void buf_deinit(struct buf *b); /* frees; idempotent; max stays */
 
-void buf_reset(struct buf *b); /* empty, no error; memory is kept */
+void buf_reset(struct buf *b);                /* empty, no error; memory is kept */
 void buf_truncate(struct buf *b, size_t len); /* cuts back to len <= b->len; no error */
-void buf_consume(struct buf *b, size_t n); /* drops the first n <= len bytes */
+void buf_consume(struct buf *b, size_t n);    /* drops the first n <= len bytes */
 
 void buf_append(struct buf *b, const void *p, size_t len);
 void buf_puts(struct buf *b, const char *s);

@@ -22,5 +22,6 @@ void framer_deinit(struct framer *f); /* idempotent */
 void framer_reset(struct framer *f);  /* forgets the unfinished line */
 
 /* Empty lines are passed over. Returns 0, -EMSGSIZE for a line above the maximum, or fn's value. */
-int framer_feed(struct framer *f, const void *p, size_t len, framer_line_fn fn, void *ctx) WARN_UNUSED;
+int framer_feed(struct framer *f, const void *p, size_t len, framer_line_fn fn,
+                void *ctx) WARN_UNUSED;
 int framer_finish(struct framer *f, framer_line_fn fn, void *ctx) WARN_UNUSED;

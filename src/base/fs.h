@@ -27,7 +27,7 @@ int fs_read(const char *path, struct buf *out, struct err *e) WARN_UNUSED;
  * Where this process may not give files away, the owner is its own.
  */
 struct fs_staged {
-    char *path;   /* of the staged file; NULL when there is none */
+    char *path; /* of the staged file; NULL when there is none */
     char *target;
     bool durable;
 };
