@@ -4,13 +4,12 @@
  * sync.c the way between desired state and the registry.
  */
 #include "agent/agent.h"
+#include "base/map.h"
 #include "docker/watch.h"
 #include "io/timer.h"
 #include "model/desired.h"
 #include "reconcile/gate.h"
 #include "reconcile/reconcile.h"
-
-#include <uthash.h>
 
 #define AGENT_MAGIC    0x61676e74u
 #define AGENT_NODE_MAX 256

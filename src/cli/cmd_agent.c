@@ -26,9 +26,9 @@ struct agent_run {
 static int prepare(struct agent_run *run, struct err *e)
 {
     const struct agent_settings *s = &run->settings;
-    int r = start_registry(&s->registry, &run->uri, e);
+    int r = start_registry(&s->base, &s->registry, &run->uri, e);
     if (r == 0) {
-        r = start_docker(&s->docker, &run->peer, e);
+        r = start_docker(&s->base, &s->docker, &run->peer, e);
     }
     if (r == 0) {
         r = start_mapping(&s->base, &s->mapping, &run->addrs, &run->options.mapping, e);

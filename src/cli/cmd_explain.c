@@ -133,7 +133,7 @@ int command_explain(int argc, char **argv)
         options_deinit(&run.settings.base);
         return status;
     }
-    if (start_docker(&run.settings.docker, &run.peer, &err) < 0 ||
+    if (start_docker(&run.settings.base, &run.settings.docker, &run.peer, &err) < 0 ||
         start_mapping(&run.settings.base, &run.settings.mapping, &run.addrs, &run.options, &err) <
             0) {
         status = start_refuse(&run.settings.base, &err);

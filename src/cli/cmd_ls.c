@@ -250,7 +250,7 @@ int command_ls(int argc, char **argv)
         options_deinit(&run.settings.base);
         return status;
     }
-    if (start_registry(&run.settings.registry, &run.uri, &err) < 0) {
+    if (start_registry(&run.settings.base, &run.settings.registry, &run.uri, &err) < 0) {
         status = start_refuse(&run.settings.base, &err);
     } else if (run.settings.common.check_config) {
         status = start_show(&run.settings.base);

@@ -24,7 +24,7 @@ struct render_run {
 static int prepare(struct render_run *run, struct err *e)
 {
     const struct render_settings *s = &run->settings;
-    int r = start_registry(&s->registry, &run->uri, e);
+    int r = start_registry(&s->base, &s->registry, &run->uri, e);
     if (r < 0) {
         return r;
     }

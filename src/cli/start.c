@@ -58,7 +58,8 @@ void start_log(const struct common_settings *common)
     log_setup(common->log_level, common->log_format);
 }
 
-int start_registry(const struct registry_settings *s, struct registry_uri *ret, struct err *e)
+int start_registry(const struct options_base *base, const struct registry_settings *s,
+                   struct registry_uri *ret, struct err *e)
 {
     struct registry_uri_env env = {
         .uid = geteuid(),
@@ -67,6 +68,7 @@ int start_registry(const struct registry_settings *s, struct registry_uri *ret, 
     };
     int r = registry_uri_parse(ret, s->uri, &env, e);
     if (r < 0) {
+        options_blame(base, "registry", 0, e);
         return r;
     }
     struct registry_credentials *c = &ret->credentials;
@@ -93,30 +95,25 @@ void start_warn_password(const struct registry_uri *uri)
     }
 }
 
-/* Puts where the value came from in front of what is wrong with it. */
-static int blame(const struct options_base *base, const char *option, int r, struct err *e)
-{
-    err_wrap(e, "%s", options_origin(base, option)->text);
-    return r;
-}
-
 int start_mapping(const struct options_base *base, const struct mapping_settings *s,
                   struct netif_addrs *addrs, struct mapping_options *ret, struct err *e)
 {
     for (size_t i = 0; i < s->filter.n; i++) {
         int r = mapping_filter_check(s->filter.items[i], e);
         if (r < 0) {
-            err_wrap(e, "%s", s->filter.origins[i]);
+            options_blame(base, "filter", i, e);
             return r;
         }
     }
     int r = s->tags ? mapping_tags_check(s->tags, e) : 0;
     if (r < 0) {
-        return blame(base, "tags", r, e);
+        options_blame(base, "tags", 0, e);
+        return r;
     }
     r = netif_resolve(s->ip, addrs, e);
     if (r < 0) {
-        return blame(base, "ip", r, e);
+        options_blame(base, "ip", 0, e);
+        return r;
     }
     *ret = (struct mapping_options){
         .node = s->node ? s->node : "",
@@ -135,7 +132,12 @@ int start_mapping(const struct options_base *base, const struct mapping_settings
     return 0;
 }
 
-int start_docker(const struct docker_settings *s, struct docker_peer *ret, struct err *e)
+int start_docker(const struct options_base *base, const struct docker_settings *s,
+                 struct docker_peer *ret, struct err *e)
 {
-    return docker_peer_init(ret, s->url, s->tls_verify, s->cert_path, e);
+    int r = docker_peer_init(ret, s->url, s->tls_verify, s->cert_path, e);
+    if (r < 0) {
+        options_blame(base, "docker", 0, e);
+    }
+    return r;
 }

@@ -28,8 +28,8 @@ int start_refuse(const struct options_base *base, const struct err *e);
 
 void start_log(const struct common_settings *common);
 
-int start_registry(const struct registry_settings *s, struct registry_uri *ret,
-                   struct err *e) WARN_UNUSED;
+int start_registry(const struct options_base *base, const struct registry_settings *s,
+                   struct registry_uri *ret, struct err *e) WARN_UNUSED;
 
 /* A password on the command line is accepted, and worth a word in the log. */
 void start_warn_password(const struct registry_uri *uri);
@@ -39,5 +39,5 @@ int start_mapping(const struct options_base *base, const struct mapping_settings
                   struct netif_addrs *addrs, struct mapping_options *ret,
                   struct err *e) WARN_UNUSED;
 
-int start_docker(const struct docker_settings *s, struct docker_peer *ret,
-                 struct err *e) WARN_UNUSED;
+int start_docker(const struct options_base *base, const struct docker_settings *s,
+                 struct docker_peer *ret, struct err *e) WARN_UNUSED;
