@@ -249,6 +249,7 @@ static void on_step(struct etcd_call *call, const struct etcd_reply *reply)
 void writer_ready(struct registry_writer *w)
 {
     writer_set_state(w, WRITER_S_READY);
+    writer_second_check(w);
     if (!w->dry_run) {
         writer_watch_ensure(w);
     }

@@ -130,6 +130,8 @@ void writer_list_begin(struct registry_writer *w);
 void writer_on_list(struct registry_writer *w, const struct etcd_reply *reply);
 /* Tells of a key that exists, and remembers it. */
 void writer_see(struct registry_writer *w, const struct etcd_kv *kv);
+/* Lets go of the second lease once no key of ours is on it. */
+void writer_second_check(struct registry_writer *w);
 
 /* ---- etcd_writer_batch.c: write() ---- */
 int writer_write(struct registry_writer *w, const struct registry_op *ops, size_t n);

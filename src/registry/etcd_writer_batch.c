@@ -68,6 +68,7 @@ static void batch_end(struct registry_writer *w)
     memcpy(results, b->results, n * sizeof(results[0]));
     b->active = false;
     arena_deinit(&b->arena);
+    writer_second_check(w);
     if (w->state != WRITER_S_CLOSING) {
         w->events->written(w->ctx, results, n, why.class == ERR_NONE ? NULL : &why);
     }
@@ -249,7 +250,9 @@ static void slice_refused(struct registry_writer *w, const struct etcd_txn_respo
         return;
     }
     if (w->state == WRITER_S_READY && !fence_check(w, &txn->items[0])) {
-        err_set(&why, ERR_TRANSIENT, -EAGAIN, "etcd txn: the agent's own record has changed");
+        bool deposed = w->state == WRITER_S_DEPOSED;
+        err_set(&why, deposed ? ERR_CANCELLED : ERR_TRANSIENT, deposed ? -ECANCELED : -EAGAIN,
+                "etcd txn: the agent's own record has changed");
         batch_fail(w, &why);
         return;
     }

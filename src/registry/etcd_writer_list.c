@@ -60,6 +60,20 @@ void writer_see(struct registry_writer *w, const struct etcd_kv *kv)
                     ours ? REGISTRY_OURS : REGISTRY_FOREIGN);
 }
 
+void writer_second_check(struct registry_writer *w)
+{
+    struct etcd_owned_key *k, *tmp;
+    if (w->lease.second == 0) {
+        return;
+    }
+    HASH_ITER (hh, w->owned.keys, k, tmp) {
+        if (k->exists && k->lease == w->lease.second) {
+            return;
+        }
+    }
+    etcd_lease_second(&w->lease, 0);
+}
+
 /* ---- KEYS ---- */
 
 static void keys_ask(struct registry_writer *w)

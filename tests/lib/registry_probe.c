@@ -142,7 +142,7 @@ static void w_written(void *ctx, const struct registry_result *results, size_t n
         k->failures += results[i].class != ERR_NONE && results[i].class != ERR_CONFLICT;
         assert_true(results[i].class == ERR_NONE || why);
     }
-    if (why) {
+    if (why && !k->deposed) {
         k->last = *why;
     }
     reconcile_result(k->reconcile, io_now(k->io), results, n);
@@ -259,6 +259,32 @@ void keeper_want(struct keeper *k, const char *node, const char *name, const cha
                  uint16_t port)
 {
     struct keeper_item *item = item_of(k, make_service(node, name, host, port), true);
+    reconcile_want(k->reconcile, item->key, hash64(buf_str(&item->value), item->value.len));
+    pump(k);
+}
+
+void keeper_want_large(struct keeper *k, const char *node, const char *name, const char *host,
+                       uint16_t port, size_t bytes)
+{
+    struct service *small = make_service(node, name, host, port), *large = NULL;
+    struct service_attr attrs[SERVICE_ATTRS_MAX];
+    char keys[SERVICE_ATTRS_MAX][8];
+    char *text = xmalloc(SERVICE_TEXT_MAX + 1);
+    struct err e = ERR_INIT;
+    struct service_spec spec = small->s;
+    memset(text, 'x', SERVICE_TEXT_MAX);
+    text[SERVICE_TEXT_MAX] = '\0';
+    spec.attrs = attrs;
+    spec.n_attrs = bytes / SERVICE_TEXT_MAX;
+    assert_true(spec.n_attrs <= SERVICE_ATTRS_MAX);
+    for (size_t i = 0; i < spec.n_attrs; i++) {
+        snprintf(keys[i], sizeof(keys[i]), "a%zu", i % 1000);
+        attrs[i] = (struct service_attr){.key = keys[i], .value = text};
+    }
+    assert_int_equal(service_new(&large, &spec, &e), 0);
+    service_unref(small);
+    free(text);
+    struct keeper_item *item = item_of(k, large, true);
     reconcile_want(k->reconcile, item->key, hash64(buf_str(&item->value), item->value.len));
     pump(k);
 }

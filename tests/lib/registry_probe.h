@@ -41,6 +41,9 @@ void keeper_want(struct keeper *k, const char *node, const char *name, const cha
                  uint16_t port);
 void keeper_unwant(struct keeper *k, const char *node, const char *name, const char *host,
                    uint16_t port);
+/* The same with so many bytes of attributes, for records of some size. */
+void keeper_want_large(struct keeper *k, const char *node, const char *name, const char *host,
+                       uint16_t port, size_t bytes);
 /* Ready, and the registry holds exactly what is wanted. */
 bool keeper_settled(const struct keeper *k);
 size_t keeper_seen(const struct keeper *k); /* keys of ours in the registry */
