@@ -4,7 +4,7 @@
 
 DAEMON_PIDS=()
 DAEMON_BRIDGE=
-DAEMON_DATA=
+DAEMON_ENGINE=
 
 wait_until() { # wait_until SECONDS COMMAND…: runs COMMAND until it succeeds
     local deadline=$((SECONDS + $1))
@@ -40,10 +40,13 @@ daemons_stop() { # those of daemon_start, the last one first
         daemon_stop "${DAEMON_PIDS[i]}"
     done
     DAEMON_PIDS=()
-    # dockerd binds its data folder onto itself and leaves that behind.
-    [ -z "$DAEMON_DATA" ] || umount "$DAEMON_DATA" 2>/dev/null || true
+    # dockerd leaves its data folder bound onto itself, and network namespaces.
+    if [ -n "$DAEMON_ENGINE" ]; then
+        awk -v dir="$DAEMON_ENGINE/" 'index($2, dir) == 1 { print $2 }' /proc/mounts | tac |
+            xargs -r umount 2>/dev/null || true
+    fi
     [ -z "$DAEMON_BRIDGE" ] || ip link del "$DAEMON_BRIDGE" 2>/dev/null || true
-    DAEMON_DATA='' DAEMON_BRIDGE=''
+    DAEMON_ENGINE='' DAEMON_BRIDGE=''
 }
 
 free_port() { # a TCP port on loopback that nobody listens on
@@ -84,7 +87,7 @@ engine_start() { # engine_start FOLDER: prints nothing, answers at unix://FOLDER
         [ -z "$(ip route show "$net.0/24")" ] && break
     done
     DAEMON_BRIDGE=twbr$((RANDOM % 10000))
-    DAEMON_DATA=$dir/data
+    DAEMON_ENGINE=$dir
     ip link add "$DAEMON_BRIDGE" type bridge
     ip addr add "$net.1/24" dev "$DAEMON_BRIDGE"
     ip link set "$DAEMON_BRIDGE" up

@@ -87,6 +87,10 @@ class Engine:
                 self.docker.remove(container["Id"])
             self.stop()
         self.containerd.stop()
-        subprocess.run(["umount", self.folder / "data"], stderr=subprocess.DEVNULL, check=False)
+        # dockerd leaves its data folder bound onto itself, and network namespaces.
+        with open("/proc/mounts", encoding="utf-8") as mounts:
+            left = [line.split()[1] for line in mounts if f" {self.folder}/" in line]
+        for mount in reversed(left):
+            subprocess.run(["umount", mount], check=False)
         if self.bridge:
             subprocess.run(["ip", "link", "del", self.bridge], check=False)
