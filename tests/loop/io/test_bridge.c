@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/wallclock.h"
 #include "io/curl_bridge.h"
 #include "io/http.h"
 #include "io/timer.h"
@@ -204,6 +205,31 @@ static void test_two_end_together(void **state)
     loop_close(io);
 }
 
+/* No timer of curl is left behind: the loop has nothing more to do once the answer is there. */
+static void test_ends_when_done(void **state)
+{
+    static const struct fake_step ok = {.kind = FAKE_REPLY};
+    struct fake_script script = {.steps = &ok, .n = 1};
+    struct io *io = loop_open();
+    struct fake_http *srv = fake_http_new(io, NULL, fake_script_handler, &script);
+    struct client c = {0};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) { /* the second one on the same connection, so without its timers */
+        c.dones = 0;
+        client_start(&c, io, &(struct http_spec){.peer = fake_http_peer(srv), .path = "/"});
+        loop_until(io, c.dones == 1);
+    }
+    fake_http_close_idle(srv); /* the server's end would keep the loop running */
+    loop_until(io, fake_http_open(srv) == 0);
+    io_run(io);
+    io_update_time(io);
+    assert_in_range(io_now(io) - c.ended, 0, 700); /* the next timer of curl was due at 1,000 */
+    client_deinit(&c);
+    fake_http_free(srv);
+    loop_close(io);
+}
+
 static void test_byte_at_a_time(void **state)
 {
     static const struct fake_step steps[] = {{.kind = FAKE_DRIP, .body = "{\"a\":[1,2,3]}"}};
@@ -243,6 +269,7 @@ static void test_reset_after_n_bytes(void **state)
     size_t n = 0;
     struct fake_http *srv = fake_http_new(io, NULL, reset_after, &n);
     unsigned failures = 0;
+    msec_t begin = clock_monotonic();
     int code;
 
     (void)state;
@@ -262,6 +289,8 @@ static void test_reset_after_n_bytes(void **state)
     } while (code != 0 && n < 1000);
     /* the head is some 80 bytes; how much of a reset reply can be read is up to the kernel */
     assert_in_range(failures, 80, 120);
+    /* curl's own timers would discover a missed reset too, but 200 ms later or more */
+    assert_in_range(clock_monotonic() - begin, 0, 5000);
     fake_http_free(srv);
     loop_close(io);
 }
@@ -300,9 +329,10 @@ static int raw_sockopt(void *ctx, curl_socket_t fd, curlsocktype purpose)
                                                                            : CURL_SOCKOPT_ERROR;
 }
 
-/* Much to read before a reset: what arrived is delivered, the error follows, nothing hangs. */
+/* Much to read before a reset: what arrived is delivered, the error follows, at once. */
 static void test_reset_behind_data(void **state)
 {
+    enum { ROUNDS = 20 };
     static char body[600 * 1024];
     (void)state;
     memset(body, 'x', sizeof(body) - 1);
@@ -311,20 +341,25 @@ static void test_reset_behind_data(void **state)
     struct io *io = loop_open();
     struct fake_http *srv = fake_http_new(io, NULL, fake_script_handler, &script);
     struct curl_bridge *bridge = curl_bridge_new(io);
-    struct raw raw = {.t = {.easy = curl_easy_init(), .done = raw_done}};
+    msec_t begin = clock_monotonic();
 
-    curl_easy_setopt(raw.t.easy, CURLOPT_URL, fake_http_url(srv));
-    curl_easy_setopt(raw.t.easy, CURLOPT_BUFFERSIZE, 1024L);
-    curl_easy_setopt(raw.t.easy, CURLOPT_SOCKOPTFUNCTION, raw_sockopt);
-    curl_easy_setopt(raw.t.easy, CURLOPT_WRITEFUNCTION, raw_body);
-    curl_easy_setopt(raw.t.easy, CURLOPT_WRITEDATA, &raw);
-    curl_bridge_add(bridge, &raw.t);
-    assert_int_equal(curl_bridge_count(bridge), 1);
-    loop_until(io, raw.done);
-    assert_int_equal(raw.result, CURLE_RECV_ERROR);
-    assert_in_range(raw.received, 110 * 1024, 500 * 1024); /* more than curl takes in one call */
-    assert_true(curl_bridge_remove(&raw.t));
-    curl_easy_cleanup(raw.t.easy);
+    for (int i = 0; i < ROUNDS; i++) {
+        struct raw raw = {.t = {.easy = curl_easy_init(), .done = raw_done}};
+        curl_easy_setopt(raw.t.easy, CURLOPT_URL, fake_http_url(srv));
+        curl_easy_setopt(raw.t.easy, CURLOPT_BUFFERSIZE, 1024L);
+        curl_easy_setopt(raw.t.easy, CURLOPT_SOCKOPTFUNCTION, raw_sockopt);
+        curl_easy_setopt(raw.t.easy, CURLOPT_WRITEFUNCTION, raw_body);
+        curl_easy_setopt(raw.t.easy, CURLOPT_WRITEDATA, &raw);
+        curl_bridge_add(bridge, &raw.t);
+        assert_int_equal(curl_bridge_count(bridge), 1);
+        loop_until(io, raw.done);
+        assert_int_equal(raw.result, CURLE_RECV_ERROR);
+        assert_in_range(raw.received, 110 * 1024,
+                        500 * 1024); /* more than curl takes in one call */
+        assert_true(curl_bridge_remove(&raw.t));
+        curl_easy_cleanup(raw.t.easy);
+    }
+    assert_in_range(clock_monotonic() - begin, 0, 2000); /* else 200 ms for each, as above */
     assert_null(curl_bridge_free(bridge));
     fake_http_free(srv);
     loop_close(io);
@@ -333,6 +368,7 @@ static void test_reset_behind_data(void **state)
 static void answer(struct fake_exchange *x, void *ctx)
 {
     (void)ctx;
+    assert_null(fake_header(x, "Expect")); /* curl would wait a second for its answer */
     if (fake_body_len(x) > 0) {
         fake_reply(x, 200, "read it all");
     } else {
@@ -360,7 +396,9 @@ static void test_upload_larger_than_socket_buffers(void **state)
                                          .peer = fake_http_peer(srv),
                                          .path = "/",
                                          .body = body,
-                                         .body_len = LEN});
+                                         .body_len = LEN,
+                                         .stream = true, /* no timer of curl helps out */
+                                         .connect_timeout = 60000});
         loop_until(io, c.dones == 1);
         client_expect(&c, 0, ERR_NONE);
         assert_string_equal(buf_str(&c.body), early ? "too much" : "read it all");
@@ -408,6 +446,7 @@ int main(void)
         cmocka_unit_test(test_connect_timeout),
         cmocka_unit_test(test_idle_timeout),
         cmocka_unit_test(test_two_end_together),
+        cmocka_unit_test(test_ends_when_done),
         cmocka_unit_test(test_byte_at_a_time),
         cmocka_unit_test(test_reset_after_n_bytes),
         cmocka_unit_test(test_reset_behind_data),

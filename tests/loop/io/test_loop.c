@@ -273,7 +273,7 @@ static void test_timer_is_punctual(void **state)
     msec_t begin = io_now(io);
     start(&a, 50);
     io_run(io);
-    assert_in_range(a.ran_at - begin, 50, 250);
+    assert_in_range(a.ran_at - begin, 50, 2000);
     start(&a, MSEC_NEVER); /* far away, without overflow */
     assert_true(a.t.due == MSEC_NEVER);
     io_timer_stop(&a.t);
@@ -288,13 +288,14 @@ static void test_stop(void **state)
     struct tick c = {.io = io, .name = 'c'};
 
     (void)state;
-    start(&b, 5);
-    start(&c, 10);
+    start(&b, 60000);
     io_defer(io, &a.d, run_job);
     io_run(io);
     assert_string_equal(trace.text, "a");
+    start(&b, 5);
     io_run(io);
     assert_string_equal(trace.text, "ab");
+    start(&c, 1);
     io_run(io);
     assert_string_equal(trace.text, "abc");
     loop_close(io);

@@ -249,8 +249,9 @@ static void expect_addrs(const char *selector, const char *v4, const char *v6, b
 
 static void test_addresses(void **state)
 {
-    static const char *const nothing[] = {"nonsense0", "1.2.3", "1.2.3.4/33", "203.0.113.0/24",
-                                          "x/8",       "/",     "127.0.0.0/", "127.0.0.0/8x"};
+    static const char *const nothing[] = {
+        "nonsense0", "1.2.3",      "1.2.3.4/33",   "203.0.113.0/24", "x/8",
+        "/",         "127.0.0.0/", "127.0.0.0/8x", "127.128.0.0/9",  "127.0.0.2/31"};
     struct netif_addrs a;
 
     (void)state;
@@ -260,6 +261,7 @@ static void test_addresses(void **state)
     expect_addrs("::1", "", "::1", true);
     expect_addrs("lo", "127.0.0.1", NULL, true);
     expect_addrs("127.0.0.0/8", "127.0.0.1", "", true);
+    expect_addrs("126.0.0.0/7", "127.0.0.1", "", true);
     expect_addrs("127.0.0.1/32", "127.0.0.1", "", true);
     for (size_t i = 0; i < ARRAY_LEN(nothing); i++) {
         struct err e = ERR_INIT;
