@@ -170,6 +170,16 @@ void fake_etcd_push(struct fake_etcd *f, const char *line)
     }
 }
 
+void fake_etcd_cut(struct fake_etcd *f)
+{
+    for (size_t i = 0; i < f->n_watches; i++) {
+        if (!fake_gone(f->watches[i])) {
+            fake_reset(f->watches[i]);
+        }
+    }
+    f->n_watches = 0;
+}
+
 static void tell_watches(struct fake_etcd *f, size_t from)
 {
     size_t n = 0;

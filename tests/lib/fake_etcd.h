@@ -70,5 +70,7 @@ size_t fake_etcd_count(const struct fake_etcd *f, const char *prefix);
 void fake_etcd_expire(struct fake_etcd *f, int64_t lease);
 /* Everything is forgotten, as with a new data folder. */
 void fake_etcd_wipe(struct fake_etcd *f);
+/* Resets the connections of all watches. */
+void fake_etcd_cut(struct fake_etcd *f);
 /* A line to every open watch. */
 void fake_etcd_push(struct fake_etcd *f, const char *line);
