@@ -62,7 +62,7 @@ struct docker_event {
     bool
         own_address; /* NETWORK: its driver gives addresses that are reachable from outside the host */
     char detail[64];    /* behind the action's colon: "healthy", a command; cut */
-    int signal;         /* KILL; 0: not known. A label `signal` replaces it (see docker/watch.c) */
+    int signal;         /* KILL; 0: not known. A label `signal` replaces it (see watch_stream.c) */
     uint64_t time;      /* seconds since the epoch */
     uint64_t time_nano; /* the same in nanoseconds, exact; 0: not known */
     uint64_t digest;    /* equal for the same event when it is sent again */

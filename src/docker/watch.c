@@ -260,9 +260,12 @@ static void on_side_ping(struct http_request *r, const struct http_result *res)
     if (watch_ended(w)) {
         return;
     }
-    if (res->code == -ETIMEDOUT) {
-        struct err err = ERR_INIT;
+    struct err err = ERR_INIT;
+    if (res->code != 0) {
         docker_error(&err, w->config.peer, "ping", res, "");
+        w->last_error = err;
+    }
+    if (res->code == -ETIMEDOUT) {
         watch_lost(w, &err);
     } else {
         io_timer_start(w->io, &w->ping_timer, w->config.ping_every, on_ping_due);
@@ -432,6 +435,7 @@ void docker_watch_describe(const struct docker_watch *w, struct buf *out)
     json_field_int(&j, "delayed", (int64_t)w->count[WATCHED_DELAYED]);
     json_field_int(&j, "inflight", (int64_t)w->count[WATCHED_INFLIGHT]);
     json_field_int(&j, "owed", (int64_t)w->owed);
+    json_field_int(&j, "refused", (int64_t)w->pause.failures); /* connections, in a row */
     json_field_int(&j, "events", (int64_t)w->n_events);
     json_field_int(&j, "listings", (int64_t)w->listing);
     json_field_int(&j, "reconnects", (int64_t)w->reconnects);

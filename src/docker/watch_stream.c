@@ -20,6 +20,7 @@
  */
 #include "docker/watch_internal.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -219,7 +220,8 @@ static int on_line(void *ctx, const char *line, size_t len)
 static void feed(struct docker_watch *w, const char *p, size_t len, bool ends)
 {
     if (!w->skipping && framer_feed(&w->framer, p, len, on_line, w) < 0) {
-        log_debug("an event is too long", NULL);
+        err_set(&w->last_error, ERR_INVALID, -EMSGSIZE, "an event is longer than %u bytes",
+                DOCKER_EVENT_MAX);
         framer_reset(&w->framer);
         w->skipping = true;
         watch_list_soon(w);

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/must.h"
 #include "base/str.h"
+#include "docker/decode.h"
 #include "docker/peer.h"
 #include "docker/watch.h"
 #include "lib/fake_http.h"

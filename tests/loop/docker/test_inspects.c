@@ -190,8 +190,6 @@ static void dies_while_engine_goes_down(void **state)
     for (unsigned n = 1; n <= 40; n++) {
         rig_run(r, n);
     }
-    r->config.ping_every = 20;
-    r->config.resync = 100;
     rig_live(r);
     hide_socket(r);
     rig_event(r, 1, "kill", "\"signal\":\"15\"");
@@ -204,13 +202,33 @@ static void dies_while_engine_goes_down(void **state)
         rig_event(r, n, "die", "");
     }
     loop_until(r->io, rig_count(r, "gone") == 40);
-    /* nothing but the stream's own end says that the engine is gone */
+    /* a listing cannot be had either: nothing but the stream's own end says that the engine is gone */
+    docker_watch_relist(r->watch);
+    loop_until(r->io, rig_says(r, "\"state\":\"listing\"") &&
+                          rig_says(r, "no such socket; is the engine running?\""));
     assert_int_equal(rig_count(r, "down"), 0);
     assert_int_equal(rig_count(r, "gone-listed"), 0);
     fake_reset(r->stream);
     loop_until(r->io, rig_has(r, "down"));
     show_socket(r);
     loop_until(r->io, r->completes == 2);
+    rig_free(r);
+}
+
+static void pings_are_refused(void **state)
+{
+    struct rig *r = rig_new_at(true);
+    (void)state;
+    rig_run(r, 1);
+    r->config.ping_every = 20;
+    rig_live(r);
+    hide_socket(r);
+    loop_until(r->io, rig_says(r, "no such socket; is the engine running?\""));
+    show_socket(r);
+    unsigned pings = r->pings;
+    loop_until(r->io, r->pings >= pings + 2);
+    rig_expect(r, "");
+    assert_int_equal(r->streams, 1);
     rig_free(r);
 }
 
@@ -231,6 +249,29 @@ static void starts_while_engine_cannot_be_reached(void **state)
     show_socket(r);
     loop_until(r->io, rig_has(r, "upsert"));
     rig_expect(r, "upsert 2 running\n");
+    rig_free(r);
+}
+
+/* While connections are refused, inspects pause for longer and longer; not those of the dead. */
+static void dies_during_a_pause(void **state)
+{
+    struct rig *r = rig_new_at(true);
+    (void)state;
+    rig_run(r, 1);
+    rig_run(r, 2);
+    rig_run(r, 3);
+    rig_live(r);
+    hide_socket(r);
+    docker_watch_refresh(r->watch, id(1));
+    loop_until(r->io, rig_says(r, "\"refused\":6,"));
+    /* the pause is 1.6 s at least */
+    rig_event(r, 2, "die", "");
+    loop_until_ms(r->io, 1000, rig_has(r, "gone 2\n"));
+    rig_event(r, 3, "die", "");
+    loop_until_ms(r->io, 1000, rig_has(r, "gone 3\n"));
+    rig_expect(r, "gone 2\ngone 3\n");
+    show_socket(r);
+    loop_until(r->io, rig_has(r, "upsert 1 running\n"));
     rig_free(r);
 }
 
@@ -271,7 +312,9 @@ int main(void)
         cmocka_unit_test(bound),
         cmocka_unit_test(refresh),
         cmocka_unit_test(dies_while_engine_goes_down),
+        cmocka_unit_test(pings_are_refused),
         cmocka_unit_test(starts_while_engine_cannot_be_reached),
+        cmocka_unit_test(dies_during_a_pause),
         cmocka_unit_test(dies_and_stream_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
