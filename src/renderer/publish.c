@@ -75,9 +75,10 @@ struct publish {
     uint64_t digest; /* of this pass's bytes */
     bool rejected;   /* bytes with the next digest failed the check */
     uint64_t rejected_digest;
-    bool retry;         /* try them all the same */
-    msec_t content_due; /* when a rejected or failed pass is tried again; MSEC_NEVER */
+    msec_t rejected_due; /* when they are tried all the same; MSEC_NEVER */
+    bool retry;          /* that time has come */
     struct backoff failed_backoff, rejected_backoff;
+    msec_t failed_due;  /* when a failed pass is tried again; MSEC_NEVER */
     struct err failure; /* the last one that was logged; ERR_NONE: none since the last success */
 
     bool owed;         /* the file went live and nginx has not been told */
@@ -137,6 +138,12 @@ static void on_retry(struct io_timer *t)
     publish_kick(container_of(t, struct publish, timer));
 }
 
+/* A file that failed its check and could not be taken back must not get into nginx. */
+static bool reload_wanted(const struct publish *p)
+{
+    return p->owed && !p->stopping && !target_on_trial(&p->target);
+}
+
 static void enter_idle(struct publish *p)
 {
     set_state(p, PUBLISH_S_IDLE);
@@ -145,7 +152,8 @@ static void enter_idle(struct publish *p)
         return;
     }
     msec_t now = io_now(p->io);
-    msec_t due = msec_min(p->content_due, p->owed ? p->reload_due : MSEC_NEVER);
+    msec_t reload_due = reload_wanted(p) ? p->reload_due : MSEC_NEVER;
+    msec_t due = msec_min(msec_min(p->failed_due, p->rejected_due), reload_due);
     if (due != MSEC_NEVER) {
         io_timer_start(p->io, &p->timer, due > now ? due - now : 0, on_retry);
     }
@@ -203,8 +211,7 @@ static void on_reloaded(struct child_job *j, const struct child_result *res)
 /* Where every pass ends whose file is as it should be, or as it has to stay. */
 static void reload_or_idle(struct publish *p)
 {
-    /* a file that failed its check and could not be taken back must not get into nginx */
-    if (!p->owed || p->stopping || target_on_trial(&p->target) || io_now(p->io) < p->reload_due) {
+    if (!reload_wanted(p) || io_now(p->io) < p->reload_due) {
         enter_idle(p);
         return;
     }
@@ -220,7 +227,7 @@ static void reload_or_idle(struct publish *p)
 static void pass_failed(struct publish *p, const struct err *e)
 {
     p->outcome = PUBLISH_FAILED;
-    p->content_due = io_now(p->io) + backoff_next(&p->failed_backoff);
+    p->failed_due = io_now(p->io) + backoff_next(&p->failed_backoff);
     /* not by its text, in which staged files have a new name every time */
     if (p->failure.class != e->class || p->failure.code != e->code) {
         log_error("cannot publish, keeping previous upstreams", "error", e->msg, NULL);
@@ -233,7 +240,7 @@ static void pass_failed(struct publish *p, const struct err *e)
 static void content_ok(struct publish *p, bool changed)
 {
     p->rejected = p->retry = false;
-    p->content_due = MSEC_NEVER;
+    p->rejected_due = MSEC_NEVER;
     backoff_reset(&p->failed_backoff);
     backoff_reset(&p->rejected_backoff);
     err_reset(&p->failure);
@@ -252,16 +259,17 @@ static void went_live(struct publish *p)
     reload_or_idle(p);
 }
 
-static void restore(struct publish *p)
+/* Ends a trial that failed; false when that could not be done, and the pass is over. */
+static bool take_back(struct publish *p)
 {
     struct err e = ERR_INIT;
     set_state(p, PUBLISH_S_RESTORE);
     if (target_restore(&p->target, &e) < 0) {
         err_wrap(&e, "the file that failed its check is live");
         pass_failed(p, &e);
-        return;
+        return false;
     }
-    reload_or_idle(p);
+    return true;
 }
 
 static void check_failed(struct publish *p, const char *why, const char *output)
@@ -274,12 +282,12 @@ static void check_failed(struct publish *p, const char *why, const char *output)
         }
         p->rejected = true;
         p->rejected_digest = p->digest;
-        p->content_due = io_now(p->io) + backoff_next(&p->rejected_backoff);
+        p->rejected_due = io_now(p->io) + backoff_next(&p->rejected_backoff);
     }
-    if (target_on_trial(&p->target)) {
-        restore(p);
-    } else {
+    if (!target_on_trial(&p->target)) {
         target_discard(&p->target);
+        reload_or_idle(p);
+    } else if (take_back(p)) {
         reload_or_idle(p);
     }
 }
@@ -364,7 +372,9 @@ static void compare(struct publish *p, const char *bytes, size_t len)
     struct err e = ERR_INIT;
     set_state(p, PUBLISH_S_COMPARE);
     p->digest = hash64(bytes, len);
-    if (p->c.output && target_holds(&p->target, len, p->digest)) {
+    /* such bytes may be in the file all the same: when the trial could not be taken back */
+    bool bad = p->rejected && p->rejected_digest == p->digest;
+    if (p->c.output && !bad && target_holds(&p->target, len, p->digest)) {
         if (!p->c.dry_run && target_fix_mode(&p->target, &e) < 0) {
             pass_failed(p, &e);
             return;
@@ -374,7 +384,7 @@ static void compare(struct publish *p, const char *bytes, size_t len)
         reload_or_idle(p);
     } else if (!p->c.output || p->c.dry_run) {
         print(p, bytes, len);
-    } else if (p->rejected && p->rejected_digest == p->digest && !p->retry) {
+    } else if (bad && !p->retry) {
         p->outcome = PUBLISH_REJECTED;
         reload_or_idle(p);
     } else {
@@ -393,19 +403,15 @@ void publish_kick(struct publish *p)
     }
     io_defer_drop(&p->defer);
     io_timer_stop(&p->timer);
-    if (io_now(p->io) >= p->content_due) {
+    p->failed_due = MSEC_NEVER;
+    if (io_now(p->io) >= p->rejected_due) {
         p->retry = true;
-        p->content_due = MSEC_NEVER;
+        p->rejected_due = MSEC_NEVER;
+    }
+    if (target_on_trial(&p->target) && !take_back(p)) {
+        return;
     }
     struct err e = ERR_INIT;
-    if (target_on_trial(&p->target)) {
-        set_state(p, PUBLISH_S_RESTORE);
-        if (target_restore(&p->target, &e) < 0) {
-            err_wrap(&e, "the file that failed its check is live");
-            pass_failed(p, &e);
-            return;
-        }
-    }
     const char *bytes = NULL;
     size_t len = 0;
     set_state(p, PUBLISH_S_RENDER);
@@ -430,7 +436,7 @@ int publish_new(struct publish **ret, struct io *io, const struct publish_config
     p->c = *c;
     p->events = events;
     p->ctx = ctx;
-    p->content_due = MSEC_NEVER;
+    p->failed_due = p->rejected_due = MSEC_NEVER;
     p->check_src = c->check && command_names_src(c->check);
     uint64_t seed = hash64(c->output ? c->output : "", c->output ? strlen(c->output) : 0) ^
                     ((uint64_t)getpid() << 32) ^ io_now(io);

@@ -13,7 +13,7 @@
  *
  * Failure: whatever fails before the rename leaves the file as it was. Editing a file in place within one
  * tick of its time stamp and without changing its size goes unnoticed until the next change of content.
- * Not done: owner, group and extended attributes (the owner of the file in place is kept where allowed).
+ * Not done: recognising after a crash a trial that had no file before it; owner, group and extended attributes (the owner of the file in place is kept where allowed).
  */
 #include "renderer/target.h"
 
@@ -208,12 +208,15 @@ int target_restore(struct target *t, struct err *e)
     CLEANUP_FREE char *file = realpath(t->path, NULL);
     const char *path = file ? file : t->path;
     t->known = false;
+    int r = 0;
     if (t->had_file ? rename(t->aside, path) < 0 : unlink(path) < 0 && errno != ENOENT) {
-        return failed(e, "put back", path, errno);
+        r = failed(e, "put back", path, errno);
     }
-    free(t->aside);
-    t->aside = NULL;
-    return 0;
+    if (r == 0 || r == -ENOENT) {
+        free(t->aside);
+        t->aside = NULL;
+    }
+    return r;
 }
 
 bool target_on_trial(const struct target *t)

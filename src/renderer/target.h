@@ -48,7 +48,8 @@ int target_promote(struct target *t, struct err *e) WARN_UNUSED;
 
 /*
  * A trial: target_set_aside() before target_promote(); then either target_keep(), or target_restore(),
- * which puts back the file from before (or none, if there was none).
+ * which puts back the file from before (or none, if there was none). -ENOENT: somebody has removed it, so
+ * the trial is over and the file stays as it is; after other failures it may be tried again.
  */
 int target_set_aside(struct target *t, struct err *e) WARN_UNUSED;
 void target_keep(struct target *t);

@@ -198,3 +198,14 @@ static inline void assert_no_leftovers(const struct fixture *f)
     snprintf(command, sizeof(command), "ls -A '%s' | grep -q '\\.tw-'", f->dir);
     assert_int_not_equal(system(command), 0);
 }
+
+/* The state dump holds the text. */
+static inline void assert_state(const struct fixture *f, const char *text)
+{
+    struct buf json = BUF_INIT(65536);
+    renderer_describe(f->r, &json);
+    if (!strstr(buf_str(&json), text)) {
+        fail_msg("no %s in %s", text, buf_str(&json));
+    }
+    buf_deinit(&json);
+}

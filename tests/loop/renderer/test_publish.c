@@ -35,10 +35,7 @@ static void a_check_of_the_staged_file_decides(void **state)
     assert_log(&f, "server 10.0.0.66:80;", 1); /* what the command printed */
     assert_log(&f, "exit status 1", 1);
     assert_no_leftovers(&f);
-    struct buf json = BUF_INIT(4096);
-    renderer_describe(f.r, &json);
-    assert_non_null(strstr(buf_str(&json), "\"rejected\":true"));
-    buf_deinit(&json);
+    assert_state(&f, "\"rejected\":true");
 
     fake_registry_put(&f.registry, "web", "10.0.0.2", 80);
     fake_registry_remove(&f.registry, "web", "10.0.0.66", 80);
@@ -134,6 +131,65 @@ static void a_trial_that_a_crash_ended_is_taken_back(void **state)
     assert_file(&f, "from before", true);
     assert_no_leftovers(&f);
     assert_log(&f, "its file from before is back", 1);
+    fixture_deinit(&f);
+}
+
+static void a_trial_that_cannot_be_taken_back_is_no_success(void **state)
+{
+    struct fixture f;
+    fixture_init(&f);
+    fixture_reload(&f, "true");
+    put_file(f.file, "from before");
+    fixture_check(&f, "rm -f .up.conf.tw-before; ! grep -q 10.0.0.66 up.conf");
+    fixture_start(&f);
+    fake_registry_put(&f.registry, "web", "10.0.0.66", 80);
+    fake_registry_push(&f.registry);
+    loop_until(f.io, passes(&f) >= 1);
+    assert_log(&f, "the file that failed its check is live", 1);
+    fake_registry_push(&f.registry);
+    loop_until(f.io, passes(&f) >= 2);
+    assert_log(&f, "msg=published", 0);
+    assert_int_equal(reloads(&f), 0);
+    assert_state(&f, "\"rejected\":true");
+    fake_registry_clear(&f.registry);
+    fake_registry_put(&f.registry, "web", "10.0.0.1", 80);
+    fake_registry_push(&f.registry);
+    loop_until(f.io, reloads(&f) == 1);
+    assert_file(&f, "10.0.0.1:80", true);
+    assert_log(&f, "msg=published", 1);
+    fixture_deinit(&f);
+}
+
+static void taking_back_is_tried_again(void **state)
+{
+    struct fixture f;
+    char aside[300];
+    fixture_init(&f);
+    fixture_reload(&f, "test -e allowed");
+    fixture_check(&f, "! grep -q 10.0.0.66 up.conf || "
+                      "{ mv .up.conf.tw-before elsewhere; mkdir .up.conf.tw-before; false; }");
+    fixture_start(&f);
+    fake_registry_put(&f.registry, "web", "10.0.0.1", 80);
+    fake_registry_push(&f.registry);
+    loop_until(f.io, count_in(f.log, "reload failed") == 1);
+    fake_registry_put(&f.registry, "web", "10.0.0.66", 80);
+    fake_registry_push(&f.registry);
+    loop_until(f.io, count_in(f.log, "the file that failed its check is live") == 1);
+    assert_file(&f, "10.0.0.66", true);
+    /* by itself, with pauses, and without the reload that is owed: it would take the bad file */
+    size_t before = passes(&f), told = reloads(&f);
+    msec_t begun = io_now(f.io);
+    loop_until(f.io, passes(&f) > before && io_now(f.io) - begun >= 1500);
+    assert_in_range(passes(&f) - before, 1, 6);
+    assert_int_equal(reloads(&f), told);
+    assert_log(&f, "the file that failed its check is live", 1);
+    snprintf(aside, sizeof(aside), "%s/.up.conf.tw-before", f.dir);
+    assert_int_equal(rmdir(aside), 0);
+    assert_int_equal(rename(in_dir(&f, "elsewhere"), aside), 0);
+    put_file(in_dir(&f, "allowed"), "");
+    loop_until(f.io, count_in(f.log, "reload succeeded") == 1);
+    assert_file(&f, "10.0.0.66", false);
+    assert_file(&f, "10.0.0.1:80", true);
     fixture_deinit(&f);
 }
 
@@ -293,6 +349,25 @@ static void once_says_how_it_went(void **state)
     fixture_deinit(&f);
 }
 
+static void once_holds_an_empty_table_too(void **state)
+{
+    struct fixture f;
+    fixture_init(&f);
+    f.o.once = true;
+    f.o.hold = 100;
+    fake_registry_put(&f.registry, "web", "10.0.0.1", 80);
+    fixture_start(&f);
+    fake_registry_push(&f.registry);
+    fixture_end(&f, 0);
+    fake_registry_clear(&f.registry);
+    fixture_start(&f);
+    fake_registry_push(&f.registry);
+    fixture_end(&f, 0);
+    assert_int_equal(f.registry.refreshed, 1);
+    assert_file(&f, "server 127.0.0.1:9 down;", true);
+    fixture_deinit(&f);
+}
+
 static void once_does_not_wait_for_ever(void **state)
 {
     struct fixture f;
@@ -394,6 +469,8 @@ int main(void)
         cmocka_unit_test(any_other_check_is_a_trial),
         cmocka_unit_test(a_trial_through_a_link_keeps_the_link),
         cmocka_unit_test(a_trial_that_a_crash_ended_is_taken_back),
+        cmocka_unit_test(a_trial_that_cannot_be_taken_back_is_no_success),
+        cmocka_unit_test(taking_back_is_tried_again),
         cmocka_unit_test(a_failed_reload_is_owed),
         cmocka_unit_test(a_rejected_file_does_not_stop_an_owed_reload),
         cmocka_unit_test(a_change_during_the_check_follows_it),
@@ -401,6 +478,7 @@ int main(void)
         cmocka_unit_test(stopping_lets_a_reload_end),
         cmocka_unit_test(what_cannot_be_written_is_tried_again),
         cmocka_unit_test(once_says_how_it_went),
+        cmocka_unit_test(once_holds_an_empty_table_too),
         cmocka_unit_test(once_does_not_wait_for_ever),
         cmocka_unit_test(without_output_it_prints_and_ends),
         cmocka_unit_test(a_dry_run_prints_and_touches_nothing),
