@@ -355,13 +355,17 @@ static void what_others_do_to_the_file_is_undone(void **state)
     loop_until(f->io, contents_are(f, right));
     write_file(f, HEAD "\"revision\":9,\"services\":[]}");
     loop_until(f->io, contents_are(f, right));
+    int fd = open(f->path, O_WRONLY | O_CLOEXEC); /* in place, and of the same length */
+    assert_int_equal(pwrite(fd, "[", 1, 0), 1);
+    close(fd);
+    loop_until(f->io, contents_are(f, right));
     assert_string_equal(buf_str(&f->log), ""); /* no key was gone at any time */
     put(f, "web", "a", 1);
     assert_int_equal(f->results[0].class, ERR_NONE);
     close_now(f, false);
 }
 
-static void an_alteration_is_undone_by_the_heartbeat_where_the_watch_is_deaf(void **state)
+static void a_removed_folder_is_made_again(void **state)
 {
     struct fixture *f = *state;
     open_ready(f, 1, "begin ready ");
@@ -372,7 +376,23 @@ static void an_alteration_is_undone_by_the_heartbeat_where_the_watch_is_deaf(voi
     assert_true(asprintf(&moved, "%s/away", f->dir) > 0);
     assert_int_equal(rename(folder, moved), 0); /* lock and all */
     loop_until(f->io, contents_are(f, right));
-    loop_until(f->io, stat_of(f->path).st_ino != 0);
+    close_now(f, false);
+}
+
+static void an_alteration_that_the_watch_cannot_see_is_undone_by_the_heartbeat(void **state)
+{
+    struct fixture *f = *state;
+    CLEANUP_FREE char *elsewhere = NULL;
+    struct err e = ERR_INIT;
+    assert_true(asprintf(&elsewhere, "%s/elsewhere", f->dir) > 0);
+    assert_int_equal(fs_make_parent(f->path, 0755, &e), 0);
+    assert_int_equal(fs_replace(elsewhere, "", 0, 0644, false, &e), 0);
+    assert_int_equal(symlink(elsewhere, f->path), 0); /* the folder of the link is watched */
+    open_ready(f, 1, "unready begin ready ");
+    put(f, "web", "a", 0);
+    CLEANUP_FREE char *right = contents(f);
+    assert_int_equal(truncate(elsewhere, 7), 0);
+    loop_until(f->io, contents_are(f, right));
     close_now(f, false);
 }
 
@@ -577,7 +597,8 @@ int main(void)
         CASE(a_batch_is_one_write),
         CASE(a_second_agent_is_told_who_holds_the_lock),
         CASE(what_others_do_to_the_file_is_undone),
-        CASE(an_alteration_is_undone_by_the_heartbeat_where_the_watch_is_deaf),
+        CASE(a_removed_folder_is_made_again),
+        CASE(an_alteration_that_the_watch_cannot_see_is_undone_by_the_heartbeat),
         CASE(a_file_that_cannot_be_used_is_replaced),
         CASE(a_bad_record_in_the_file_goes_alone),
         CASE(keys_of_an_expired_file_have_lapsed),
