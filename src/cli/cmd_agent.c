@@ -23,8 +23,9 @@ struct agent_run {
     struct daemon *daemon;
 };
 
-static int prepare(struct agent_run *run, struct err *e)
+static int prepare(void *ctx, struct err *e)
 {
+    struct agent_run *run = ctx;
     const struct agent_settings *s = &run->settings;
     int r = start_registry(&s->base, &s->registry, &run->uri, e);
     if (r == 0) {
@@ -104,28 +105,28 @@ static const struct daemon_ops agent_daemon = {
     .free = agent_release,
 };
 
+static int load(void *ctx, const struct options_input *input, struct err *e)
+{
+    return agent_settings_load(&((struct agent_run *)ctx)->settings, input, e);
+}
+
+static int run_command(void *ctx)
+{
+    announce(ctx);
+    return daemon_run(&agent_daemon, ctx);
+}
+
+static void release(void *ctx)
+{
+    struct agent_run *run = ctx;
+    docker_peer_deinit(&run->peer);
+    registry_uri_deinit(&run->uri);
+}
+
 int command_agent(int argc, char **argv)
 {
+    static const struct start_ops ops = {
+        .load = load, .prepare = prepare, .run = run_command, .release = release};
     struct agent_run run = {0};
-    struct options_input input = start_input(argc, argv);
-    struct err err = ERR_INIT;
-    int status;
-    int loaded = agent_settings_load(&run.settings, &input, &err);
-    if (start_over(loaded, &run.settings.base, &run.settings.common, &err, &status)) {
-        options_deinit(&run.settings.base);
-        return status;
-    }
-    if (prepare(&run, &err) < 0) {
-        status = start_refuse(&run.settings.base, &err);
-    } else if (run.settings.common.check_config) {
-        status = start_show(&run.settings.base);
-    } else {
-        start_log(&run.settings.common);
-        announce(&run);
-        status = daemon_run(&agent_daemon, &run);
-    }
-    docker_peer_deinit(&run.peer);
-    registry_uri_deinit(&run.uri);
-    options_deinit(&run.settings.base);
-    return status;
+    return start_command(&ops, &run, &run.settings.base, &run.settings.common, argc, argv);
 }

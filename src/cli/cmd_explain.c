@@ -102,12 +102,13 @@ static void look_up_next(struct explain_run *run)
     }
 }
 
-static void run_all(struct explain_run *run)
+static int run_command(void *ctx)
 {
+    struct explain_run *run = ctx;
     struct err err = ERR_INIT;
     if (io_new(&run->io, &err) < 0) {
         complain(run, "cannot start", &err);
-        return;
+        return run->status;
     }
     buf_init(&run->out, JSON_MAX);
     json_begin(&run->json, &run->out);
@@ -120,33 +121,40 @@ static void run_all(struct explain_run *run)
     }
     buf_deinit(&run->out);
     io_free(run->io);
+    return run->status;
+}
+
+static int load(void *ctx, const struct options_input *input, struct err *e)
+{
+    return explain_settings_load(&((struct explain_run *)ctx)->settings, input, e);
+}
+
+static int prepare(void *ctx, struct err *e)
+{
+    struct explain_run *run = ctx;
+    int r = start_docker(&run->settings.base, &run->settings.docker, &run->peer, e);
+    if (r < 0) {
+        return r;
+    }
+    r = start_mapping(&run->settings.base, &run->settings.mapping, &run->addrs, &run->options, e);
+    if (r < 0) {
+        return r;
+    }
+    str_copy(run->node, sizeof(run->node), run->options.node);
+    run->options.node = run->node;
+    return 0;
+}
+
+static void release(void *ctx)
+{
+    struct explain_run *run = ctx;
+    docker_peer_deinit(&run->peer);
 }
 
 int command_explain(int argc, char **argv)
 {
-    struct explain_run run = {.status = EXIT_DONE};
-    struct options_input input = start_input(argc, argv);
-    struct err err = ERR_INIT;
-    int status;
-    int loaded = explain_settings_load(&run.settings, &input, &err);
-    if (start_over(loaded, &run.settings.base, &run.settings.common, &err, &status)) {
-        options_deinit(&run.settings.base);
-        return status;
-    }
-    if (start_docker(&run.settings.base, &run.settings.docker, &run.peer, &err) < 0 ||
-        start_mapping(&run.settings.base, &run.settings.mapping, &run.addrs, &run.options, &err) <
-            0) {
-        status = start_refuse(&run.settings.base, &err);
-    } else if (run.settings.common.check_config) {
-        status = start_show(&run.settings.base);
-    } else {
-        start_log(&run.settings.common);
-        str_copy(run.node, sizeof(run.node), run.options.node);
-        run.options.node = run.node;
-        run_all(&run);
-        status = run.status;
-    }
-    docker_peer_deinit(&run.peer);
-    options_deinit(&run.settings.base);
-    return status;
+    static const struct start_ops ops = {
+        .load = load, .prepare = prepare, .run = run_command, .release = release};
+    struct explain_run run = {0};
+    return start_command(&ops, &run, &run.settings.base, &run.settings.common, argc, argv);
 }

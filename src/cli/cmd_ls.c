@@ -239,35 +239,44 @@ static int start(struct ls_run *run, struct err *e)
     return 0;
 }
 
+static int load(void *ctx, const struct options_input *input, struct err *e)
+{
+    return ls_settings_load(&((struct ls_run *)ctx)->settings, input, e);
+}
+
+static int prepare(void *ctx, struct err *e)
+{
+    struct ls_run *run = ctx;
+    return start_registry(&run->settings.base, &run->settings.registry, &run->uri, e);
+}
+
+static int run_command(void *ctx)
+{
+    struct ls_run *run = ctx;
+    struct err err = ERR_INIT;
+    run->status = EXIT_FAILED;
+    start_warn_password(&run->uri);
+    if (start(run, &err) < 0) {
+        log_error("cannot list", "error", err.msg, NULL);
+    }
+    if (run->io) {
+        io_run(run->io);
+    }
+    table_deinit(&run->shown);
+    io_free(run->io);
+    return run->status;
+}
+
+static void release(void *ctx)
+{
+    struct ls_run *run = ctx;
+    registry_uri_deinit(&run->uri);
+}
+
 int command_ls(int argc, char **argv)
 {
-    struct ls_run run = {.status = EXIT_FAILED};
-    struct options_input input = start_input(argc, argv);
-    struct err err = ERR_INIT;
-    int status;
-    int loaded = ls_settings_load(&run.settings, &input, &err);
-    if (start_over(loaded, &run.settings.base, &run.settings.common, &err, &status)) {
-        options_deinit(&run.settings.base);
-        return status;
-    }
-    if (start_registry(&run.settings.base, &run.settings.registry, &run.uri, &err) < 0) {
-        status = start_refuse(&run.settings.base, &err);
-    } else if (run.settings.common.check_config) {
-        status = start_show(&run.settings.base);
-    } else {
-        start_log(&run.settings.common);
-        start_warn_password(&run.uri);
-        if (start(&run, &err) < 0) {
-            log_error("cannot list", "error", err.msg, NULL);
-        }
-        if (run.io) {
-            io_run(run.io);
-        }
-        table_deinit(&run.shown);
-        io_free(run.io);
-        status = run.status;
-    }
-    registry_uri_deinit(&run.uri);
-    options_deinit(&run.settings.base);
-    return status;
+    static const struct start_ops ops = {
+        .load = load, .prepare = prepare, .run = run_command, .release = release};
+    struct ls_run run = {0};
+    return start_command(&ops, &run, &run.settings.base, &run.settings.common, argc, argv);
 }

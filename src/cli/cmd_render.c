@@ -21,8 +21,9 @@ struct render_run {
     struct daemon *daemon;
 };
 
-static int prepare(struct render_run *run, struct err *e)
+static int prepare(void *ctx, struct err *e)
 {
+    struct render_run *run = ctx;
     const struct render_settings *s = &run->settings;
     int r = start_registry(&s->base, &s->registry, &run->uri, e);
     if (r < 0) {
@@ -101,27 +102,27 @@ static const struct daemon_ops render_daemon = {
     .free = render_release,
 };
 
+static int load(void *ctx, const struct options_input *input, struct err *e)
+{
+    return render_settings_load(&((struct render_run *)ctx)->settings, input, e);
+}
+
+static int run_command(void *ctx)
+{
+    announce(ctx);
+    return daemon_run(&render_daemon, ctx);
+}
+
+static void release(void *ctx)
+{
+    struct render_run *run = ctx;
+    registry_uri_deinit(&run->uri);
+}
+
 int command_render(int argc, char **argv)
 {
+    static const struct start_ops ops = {
+        .load = load, .prepare = prepare, .run = run_command, .release = release};
     struct render_run run = {0};
-    struct options_input input = start_input(argc, argv);
-    struct err err = ERR_INIT;
-    int status;
-    int loaded = render_settings_load(&run.settings, &input, &err);
-    if (start_over(loaded, &run.settings.base, &run.settings.common, &err, &status)) {
-        options_deinit(&run.settings.base);
-        return status;
-    }
-    if (prepare(&run, &err) < 0) {
-        status = start_refuse(&run.settings.base, &err);
-    } else if (run.settings.common.check_config) {
-        status = start_show(&run.settings.base);
-    } else {
-        start_log(&run.settings.common);
-        announce(&run);
-        status = daemon_run(&render_daemon, &run);
-    }
-    registry_uri_deinit(&run.uri);
-    options_deinit(&run.settings.base);
-    return status;
+    return start_command(&ops, &run, &run.settings.base, &run.settings.common, argc, argv);
 }

@@ -15,47 +15,52 @@
 
 extern char **environ;
 
-struct options_input start_input(int argc, char **argv)
-{
-    return (struct options_input){
-        .argc = argc, .argv = argv, .envp = environ, .default_file = OPTIONS_DEFAULT_FILE};
-}
-
-bool start_over(int loaded, const struct options_base *base, const struct common_settings *common,
-                const struct err *e, int *ret_status)
-{
-    if (loaded < 0) {
-        fprintf(stderr, "tidewaiter: %s\n", e->msg);
-        *ret_status = EXIT_USAGE;
-        return true;
-    }
-    *ret_status = EXIT_DONE;
-    if (common->help) {
-        start_print_help(base->command);
-    } else if (common->version) {
-        command_print_version();
-    }
-    return common->help || common->version;
-}
-
-int start_show(const struct options_base *base)
+static void show_settings(const struct options_base *base)
 {
     struct buf text = BUF_INIT(OPTIONS_FILE_MAX);
     options_show(base, &text);
     fputs(buf_str(&text), stdout);
     buf_deinit(&text);
-    return EXIT_DONE;
 }
 
-int start_refuse(const struct options_base *base, const struct err *e)
+static int run_prepared(const struct start_ops *ops, void *ctx, const struct options_base *base,
+                        const struct common_settings *common)
 {
-    fprintf(stderr, "tidewaiter %s: %s\n", base->command->name, e->msg);
-    return EXIT_USAGE;
+    struct err err = ERR_INIT;
+    int status = EXIT_DONE;
+    if (ops->prepare(ctx, &err) < 0) {
+        fprintf(stderr, "tidewaiter %s: %s\n", base->command->name, err.msg);
+        status = EXIT_USAGE;
+    } else if (common->check_config) {
+        show_settings(base);
+    } else {
+        log_setup(common->log_level, common->log_format);
+        status = ops->run(ctx);
+    }
+    ops->release(ctx);
+    return status;
 }
 
-void start_log(const struct common_settings *common)
+int start_command(const struct start_ops *ops, void *ctx, struct options_base *base,
+                  const struct common_settings *common, int argc, char **argv)
 {
-    log_setup(common->log_level, common->log_format);
+    struct options_input input = {
+        .argc = argc, .argv = argv, .envp = environ, .default_file = OPTIONS_DEFAULT_FILE};
+    struct err err = ERR_INIT;
+    if (ops->load(ctx, &input, &err) < 0) {
+        fprintf(stderr, "tidewaiter: %s\n", err.msg);
+        return EXIT_USAGE;
+    }
+    int status = EXIT_DONE;
+    if (common->help) {
+        start_print_help(base->command);
+    } else if (common->version) {
+        command_print_version();
+    } else {
+        status = run_prepared(ops, ctx, base, common);
+    }
+    options_deinit(base);
+    return status;
 }
 
 int start_registry(const struct options_base *base, const struct registry_settings *s,

@@ -11,22 +11,26 @@
 #include "mapping/mapping.h"
 #include "registry/uri.h"
 
-/* The command's arguments, this process's environment, and the default configuration file. */
-struct options_input start_input(int argc, char **argv);
+/* One command: what start_command() calls in turn, with the command's own struct as ctx. */
+struct start_ops {
+    /* <command>_settings_load() */
+    int (*load)(void *ctx, const struct options_input *input, struct err *e);
+    /* Everything that settings name, validated and made; a failure is bad usage. */
+    int (*prepare)(void *ctx, struct err *e);
+    /* The work; returns the exit status. */
+    int (*run)(void *ctx);
+    /* Frees what prepare made, also after it failed half way. */
+    void (*release)(void *ctx);
+};
 
-/* After loading: true when the command is over (bad usage, --help, --version), with its status. */
-bool start_over(int loaded, const struct options_base *base, const struct common_settings *common,
-                const struct err *e, int *ret_status);
-
-/* --check-config was asked: prints the effective settings, returns the status. */
-int start_show(const struct options_base *base);
+/*
+ * Loads the settings, answers --help, --version and --check-config, refuses what makes no sense, else
+ * sets the log up and runs. base and common are members of the command's settings.
+ */
+int start_command(const struct start_ops *ops, void *ctx, struct options_base *base,
+                  const struct common_settings *common, int argc, char **argv);
 
 void start_print_help(const struct options_command *command);
-
-/* "tidewaiter agent: <message>" on stderr; returns EXIT_USAGE. */
-int start_refuse(const struct options_base *base, const struct err *e);
-
-void start_log(const struct common_settings *common);
 
 int start_registry(const struct options_base *base, const struct registry_settings *s,
                    struct registry_uri *ret, struct err *e) WARN_UNUSED;
