@@ -10,6 +10,9 @@
  *            ├─no token yet─► WAITING ──no token to be had, cancel──► FAILED ──next turn──► IDLE
  *            └─cannot be sent─────────────────────────────────────────►┘
  *
+ *   token  NONE ──a call needs one──► ASKING ──► HELD | OFF (etcd wants none) | NONE (failed)
+ *          HELD, OFF ──a call was refused for it──► NONE
+ *
  * Failure: transport errors, 5xx and nonsense move the current endpoint on, unless it has moved since
  * the call was sent: many calls that fail together are one failure. Authentication failures stay, as
  * they are the same everywhere. A request for a token never carries the old one, which etcd 3.4 would
@@ -53,6 +56,19 @@ static void call_set_state(struct etcd_call *call, enum etcd_call_state to)
     };
     must(allowed[call->state][to]);
     call->state = to;
+}
+
+static void auth_set_state(struct etcd_client *c, enum etcd_auth_state to)
+{
+    static const bool allowed[4][4] = {
+        [ETCD_AUTH_S_NONE] = {[ETCD_AUTH_S_ASKING] = true},
+        [ETCD_AUTH_S_ASKING] =
+            {[ETCD_AUTH_S_NONE] = true, [ETCD_AUTH_S_HELD] = true, [ETCD_AUTH_S_OFF] = true},
+        [ETCD_AUTH_S_HELD] = {[ETCD_AUTH_S_NONE] = true},
+        [ETCD_AUTH_S_OFF] = {[ETCD_AUTH_S_NONE] = true},
+    };
+    must(allowed[c->auth][to]);
+    c->auth = to;
 }
 
 /* ---- life ---- */
@@ -353,7 +369,7 @@ void etcd_call_cancel(struct etcd_call *call)
 void etcd_client_drop_token(struct etcd_client *c)
 {
     if (c->auth == ETCD_AUTH_S_HELD || c->auth == ETCD_AUTH_S_OFF) {
-        c->auth = ETCD_AUTH_S_NONE;
+        auth_set_state(c, ETCD_AUTH_S_NONE);
     }
 }
 
@@ -386,13 +402,13 @@ static void auth_done(struct http_request *r, const struct http_result *res)
         rotate = etcd_response_token(&c->auth_header, reply.body, reply.len, &reply.err) < 0;
     }
     if (reply.err.class == ERR_NONE) {
-        c->auth = ETCD_AUTH_S_HELD;
+        auth_set_state(c, ETCD_AUTH_S_HELD);
         auth_release(c, NULL);
     } else if (reply.error.code == ETCD_CODE_FAILED_PRECONDITION) {
-        c->auth = ETCD_AUTH_S_OFF;
+        auth_set_state(c, ETCD_AUTH_S_OFF);
         auth_release(c, NULL);
     } else {
-        c->auth = ETCD_AUTH_S_NONE;
+        auth_set_state(c, ETCD_AUTH_S_NONE);
         err_wrap(&reply.err, "authenticate");
         bool tell = rotate && client_rotate(c, peer);
         auth_release(c, &reply.err);
@@ -408,7 +424,7 @@ static void auth_ask(struct etcd_client *c)
     const struct registry_credentials *cred = &c->uri->credentials;
     struct buf body = BUF_INIT(65536);
     etcd_request_authenticate(&body, cred->user, cred->password ? cred->password : "");
-    c->auth = ETCD_AUTH_S_ASKING;
+    auth_set_state(c, ETCD_AUTH_S_ASKING);
     c->auth_peer = c->current;
     c->auth_http.done = auth_done;
     msec_t limit = etcd_client_timeout(c);
@@ -427,7 +443,7 @@ static void auth_ask(struct etcd_client *c)
     explicit_bzero(body.data, body.len);
     buf_deinit(&body);
     if (r < 0) {
-        c->auth = ETCD_AUTH_S_NONE;
+        auth_set_state(c, ETCD_AUTH_S_NONE);
         auth_release(c, &why);
     }
 }

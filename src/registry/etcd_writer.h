@@ -128,6 +128,8 @@ void writer_keys_begin(struct registry_writer *w);
 void writer_on_keys(struct registry_writer *w, const struct etcd_reply *reply);
 void writer_list_begin(struct registry_writer *w);
 void writer_on_list(struct registry_writer *w, const struct etcd_reply *reply);
+/* <prefix>/<name>/<id>: all others are none of the writer's business, on whatever lease they are. */
+bool writer_is_service(const struct registry_writer *w, const struct etcd_kv *kv);
 /* Tells of a key that exists, and remembers it. */
 void writer_see(struct registry_writer *w, const struct etcd_kv *kv);
 /* Lets go of the second lease once no key of ours is on it. */

@@ -4,7 +4,7 @@
  * Happy path: the lease's own key list (and that of a second lease that is being left), together with
  * the keys we know from before, are read in transactions of ranges; each one that exists is told.
  * Failure: everything from the start (writer_step_failed); an answer too large for its cap is asked for
- * in smaller pieces. A key of the lease outside our prefix is not ours to touch and is passed over.
+ * in smaller pieces. A key on the lease that is no service below our prefix is not ours to touch.
  */
 #include "registry/etcd_writer.h"
 
@@ -21,6 +21,12 @@
 #define LIST_TIMEOUT  5000u
 
 /* ---- who owns a key ---- */
+
+bool writer_is_service(const struct registry_writer *w, const struct etcd_kv *kv)
+{
+    struct etcd_key key;
+    return etcd_layout_parse(&w->layout, kv->key, kv->key_len, &key) == ETCD_KEY_SERVICE;
+}
 
 static bool written_by_us(const struct registry_writer *w, const struct etcd_kv *kv)
 {
@@ -97,11 +103,8 @@ void writer_keys_begin(struct registry_writer *w)
 static void remember_keys(struct registry_writer *w, const struct etcd_timetolive *t)
 {
     for (size_t i = 0; i < t->n; i++) {
-        const struct etcd_kv *kv = &t->keys[i];
-        if (kv->key_len > w->layout.dir_len &&
-            memcmp(kv->key, w->layout.dir, w->layout.dir_len) == 0 &&
-            !memchr(kv->key, '\0', kv->key_len) && !streq(kv->key, w->layout.record)) {
-            etcd_owned_add(&w->owned, kv->key);
+        if (writer_is_service(w, &t->keys[i])) {
+            etcd_owned_add(&w->owned, t->keys[i].key);
         }
     }
 }

@@ -70,11 +70,10 @@ static void on_record(struct registry_writer *w, const struct etcd_event *event)
 static void on_put(struct registry_writer *w, const struct etcd_kv *kv)
 {
     const struct etcd_owned_key *k = etcd_owned_find(&w->owned, kv->key, kv->key_len);
-    if ((!k && kv->lease != w->our_lease) || (k && kv->mod_revision <= k->revision) ||
-        memchr(kv->key, '\0', kv->key_len)) {
-        return;
+    bool ours = k || (kv->lease == w->our_lease && writer_is_service(w, kv));
+    if (ours && (!k || kv->mod_revision > k->revision)) {
+        writer_see(w, kv);
     }
-    writer_see(w, kv);
 }
 
 static void on_delete(struct registry_writer *w, const struct etcd_kv *kv)
