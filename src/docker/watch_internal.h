@@ -9,13 +9,13 @@
  */
 #include "base/backoff.h"
 #include "base/framer.h"
+#include "base/map.h"
 #include "docker/decode.h"
 #include "docker/watch.h"
 #include "io/http.h"
 #include "io/timer.h"
 
 #include <stdint.h>
-#include <uthash.h>
 
 #define WATCH_MAGIC       0xd0c4e6a7u
 #define WATCH_PATH_MAX    2048u

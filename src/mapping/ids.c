@@ -6,9 +6,10 @@
  */
 #include "mapping/ids.h"
 
-#include "mapping/naming.h"
+#include <string.h>
 
-#include <uthash.h>
+#include "base/map.h"
+#include "mapping/naming.h"
 
 struct ids_entry {
     const char *id;

@@ -38,7 +38,8 @@ bool sim_chance(struct sim *s, unsigned percent)
     return sim_below(s, 100) < percent;
 }
 
-static void print(struct sim *s, const char *prefix, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void print(struct sim *s, const char *prefix,
+                                                        const char *fmt, va_list ap)
 {
     printf("%s%10llu ms  ", prefix, (unsigned long long)s->now);
     vprintf(fmt, ap);

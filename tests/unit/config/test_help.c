@@ -149,8 +149,8 @@ static void shows_what_reads_back(void **state)
                                       "&a",
                                       "*",
                                       "caf\xc3\xa9",
-                                      "a\xe2\x80\xa8"
-                                      "b\xc2\x85",
+                                      ("a\xe2\x80\xa8"
+                                       "b\xc2\x85"),
                                       "\xef\xbb\xbfx",
                                       "\x7f",
                                       "%",
