@@ -14,7 +14,9 @@
 #include <curl/curl.h>
 #include <inttypes.h>
 #include <libgen.h>
+#include <stdarg.h>
 #include <stdint.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,12 +53,16 @@ static void fail(const char *what)
     exit(1);
 }
 
-static char *format(const char *fmt, const char *a, const char *b)
+__attribute__((format(printf, 1, 2))) __attribute__((format(printf, 1, 2))) static char *
+format(const char *fmt, ...)
 {
     char *text = NULL;
-    if (asprintf(&text, fmt, a, b) < 0) {
+    va_list ap;
+    va_start(ap, fmt);
+    if (vasprintf(&text, fmt, ap) < 0) {
         fail("out of memory");
     }
+    va_end(ap);
     return text;
 }
 
@@ -111,7 +117,7 @@ static void open_stream(struct source *s, CURLM *multi, char *arg)
         }
         *key++ = '\0';
         *end++ = '\0';
-        s->url = format("http://%s/v3/watch%s", arg + 5, "");
+        s->url = format("http://%s/v3/watch", arg + 5);
         s->body = format("{\"create_request\":{\"key\":\"%s\",\"range_end\":\"%s\"}}", key, end);
         curl_easy_setopt(s->easy, CURLOPT_POSTFIELDS, s->body);
     }
