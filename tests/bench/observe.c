@@ -53,8 +53,7 @@ static void fail(const char *what)
     exit(1);
 }
 
-__attribute__((format(printf, 1, 2))) __attribute__((format(printf, 1, 2))) static char *
-format(const char *fmt, ...)
+__attribute__((format(printf, 1, 2))) static char *format(const char *fmt, ...)
 {
     char *text = NULL;
     va_list ap;

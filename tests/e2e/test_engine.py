@@ -1,9 +1,12 @@
-"""dockerd stopped, killed and started again under a running agent."""
+"""dockerd stopped, killed and started again under a running agent, and containers that cannot start."""
+import os
 import signal
+import socket
 
 import pytest
 
-from rig.wait import until_equal
+from rig.docker import DockerError
+from rig.wait import until, until_equal
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["term", "kill"])
@@ -54,3 +57,40 @@ def test_changes_while_the_agent_is_away(tw, engine, own_containers, records):
     records.expect(records.key(stays))
     records.wait_service(records.key(stays), port=own_containers.host_port(stays))
     assert goes not in "".join(records.names())
+
+
+def test_live_restore_hides_a_death(tw, engine, own_containers, records):
+    """The engine never tells of a container that died while it was away, and leaves its ports in."""
+    engine.stop()
+    engine.options = ["--live-restore"]
+    engine.start()
+    agent = tw.agent(records.uri)
+    dies, stays = own_containers.run("dies"), own_containers.run("stays")
+    records.expect(records.key(dies), records.key(stays))
+    before = records.keys()[records.key(stays)]
+    pid = own_containers.docker.inspect(dies)["State"]["Pid"]
+    engine.stop()
+    agent.wait_err("docker engine is out of reach")
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not os.path.exists(f"/proc/{pid}"), "it is dead")
+    engine.start()
+    records.expect(records.key(stays))
+    assert records.keys()[records.key(stays)] == before
+
+
+def test_containers_that_cannot_start(tw, containers, records):
+    agent = tw.agent(records.uri)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        for name, options in (("taken", {"ports": [f"127.0.0.1:{port}:80"]}),
+                              ("missing", {"cmd": ["/no/such/binary"]})):
+            with pytest.raises(DockerError):
+                containers.run(name, **options)
+        web = containers.run("web")
+        records.expect(records.key(web))
+    # Now it can.
+    containers.docker.start(containers.name("taken"))
+    records.expect(records.key(web), records.key(containers.name("taken")))
+    assert agent.alive()

@@ -40,6 +40,7 @@ class Engine:
         self.isolated = isolated
         self.bridge = None
         self.dockerd = None
+        self.options = []  # of the next start
         self.docker = Docker(folder / "docker.sock")
         (folder / "containerd.toml").write_text(
             f'version = 2\nroot = "{folder}/containerd"\nstate = "{folder}/containerd-state"\n'
@@ -63,7 +64,7 @@ class Engine:
         """Starts dockerd and waits until it answers."""
         argv = ["dockerd", "--host", self.docker.url, "--containerd", self.folder / "containerd.sock",
                 "--data-root", self.folder / "data", "--exec-root", self.folder / "exec",
-                "--pidfile", self.folder / "dockerd.pid"]
+                "--pidfile", self.folder / "dockerd.pid", *self.options]
         prefix = ()
         if self.isolated:
             prefix = ("unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh")
