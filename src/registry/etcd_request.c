@@ -50,9 +50,6 @@ void etcd_request_range(struct buf *out, const struct etcd_range_request *r)
     if (r->revision) {
         field_int64(&w, "revision", r->revision);
     }
-    if (r->keys_only) {
-        json_field_bool(&w, "keys_only", true);
-    }
     json_object_end(&w);
 }
 

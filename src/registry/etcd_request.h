@@ -18,7 +18,6 @@ struct etcd_range_request {
     const char *end;  /* first key behind the range; NULL: the one key */
     int64_t limit;    /* 0: all */
     int64_t revision; /* 0: now */
-    bool keys_only;
 };
 
 void etcd_request_range(struct buf *out, const struct etcd_range_request *r);

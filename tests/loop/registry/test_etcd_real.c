@@ -473,7 +473,7 @@ static void one_listing(void **state)
     static struct keeper k;
     static struct viewer v;
     keep(&k, f);
-    want_many(&k, 2500); /* three pages */
+    want_many(&k, 8500); /* three pages */
     loop_until_ms(f->io, 30000, keeper_settled(&k));
     viewer_open(&v, f->io, &registry_etcd, &f->uri, true);
     loop_until(f->io, v.tables == 1);

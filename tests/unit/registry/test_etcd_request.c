@@ -30,10 +30,9 @@ static void ranges(void **state)
                                                         .key_len = 5,
                                                         .end = "/s0",
                                                         .limit = 1000,
-                                                        .revision = 9007199254740993,
-                                                        .keys_only = true});
+                                                        .revision = 9007199254740993});
     expect(&b, "{\"key\":\"L3MvYQA=\",\"range_end\":\"L3Mw\",\"limit\":\"1000\","
-               "\"revision\":\"9007199254740993\",\"keys_only\":true}");
+               "\"revision\":\"9007199254740993\"}");
 }
 
 static void leases(void **state)
