@@ -184,8 +184,9 @@ static bool reply_from_result(struct etcd_reply *reply, const struct http_peer *
                               const struct http_result *res, const char *body, size_t len)
 {
     if (res->code < 0) {
-        err_set(&reply->err, res->class, res->code, "etcd %s: %s", peer->base_url,
-                *res->error ? res->error : strerror(-res->code));
+        bool told = *res->error; /* it names the address */
+        err_set(&reply->err, res->class, res->code, "etcd %s%s%s", told ? "" : peer->base_url,
+                told ? "" : ": ", told ? res->error : strerror(-res->code));
         return res->code != -ECANCELED && res->code != -EMSGSIZE;
     }
     if (res->status == 200) {
