@@ -128,6 +128,11 @@ enum docker_list_state {
 struct docker_list_item {
     char id[CONTAINER_ID_LEN + 1];
     enum docker_list_state state;
+    /*
+     * Equal for two lists between which nothing changed that a list shows: names, image, labels, state,
+     * health, ports, networks with their addresses. Neither order nor age counts; never 0.
+     */
+    uint64_t digest;
 };
 
 /* Non-zero stops and is returned. */

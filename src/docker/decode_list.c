@@ -5,7 +5,8 @@
  * strings; each element is parsed by itself and thrown away, so memory does not follow the list's length.
  * Failure: text that is no list of objects with an Id, an element or a list above its cap, and a list
  * that ends early are refused; what was delivered before stays delivered.
- * Not done: nothing but id and state is looked at, the rest comes from inspects.
+ * Not done: of an element only id and state are read, and the rest is digested; what it means comes from
+ * inspects.
  */
 #include "docker/decode.h"
 
@@ -13,6 +14,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/str.h"
 
@@ -43,6 +45,76 @@ static enum docker_list_state parse_state(const char *text)
                                        : DOCKER_LIST_OTHER;
 }
 
+/* ---- the digest: parts are added up, because the order of ports and maps carries no meaning ---- */
+
+static uint64_t hash_text(uint64_t seed, const char *text)
+{
+    return hash64_more(seed, text, strlen(text) + 1);
+}
+
+static uint64_t digest_names(const json *names)
+{
+    uint64_t sum = 0;
+    for (const json *it = json_first(names); it; it = json_next(it)) {
+        const char *name = json_value(it);
+        sum += hash_text(1, name ? name : "");
+    }
+    return sum;
+}
+
+static uint64_t digest_labels(const json *labels)
+{
+    uint64_t sum = 0;
+    for (const json *it = json_first(labels); it; it = json_next(it)) {
+        const char *value = json_value(it);
+        sum += hash_text(hash_text(2, json_name(it)), value ? value : "");
+    }
+    return sum;
+}
+
+static uint64_t digest_ports(const json *ports)
+{
+    uint64_t sum = 0;
+    for (const json *it = json_first(ports); it; it = json_next(it)) {
+        const int64_t numbers[] = {json_int(it, "PrivatePort", 0), json_int(it, "PublicPort", 0)};
+        uint64_t h = hash64_more(3, numbers, sizeof(numbers));
+        sum += hash_text(hash_text(h, json_str(it, "IP", "")), json_str(it, "Type", ""));
+    }
+    return sum;
+}
+
+static uint64_t digest_networks(const json *networks)
+{
+    uint64_t sum = 0;
+    for (const json *it = json_first(networks); it; it = json_next(it)) {
+        uint64_t h = hash_text(4, json_name(it));
+        h = hash_text(h, json_str(it, "NetworkID", ""));
+        h = hash_text(h, json_str(it, "IPAddress", ""));
+        sum += hash_text(h, json_str(it, "GlobalIPv6Address", ""));
+    }
+    return sum;
+}
+
+/* "Up 9 seconds (healthy)": what is in brackets is the health, what is before them the age. */
+static const char *health_of(const char *status)
+{
+    const char *bracket = strrchr(status, '(');
+    return bracket ? bracket : "";
+}
+
+static uint64_t digest_of(const json *root)
+{
+    uint64_t h = hash_text(5, json_str(root, "State", ""));
+    h = hash_text(h, health_of(json_str(root, "Status", "")));
+    h = hash_text(h, json_str(root, "Image", ""));
+    h = hash_text(h, json_str(json_get(root, "HostConfig"), "NetworkMode", ""));
+    h += digest_names(json_get(root, "Names"));
+    h += digest_labels(json_get(root, "Labels"));
+    h += digest_ports(json_get(root, "Ports"));
+    h += digest_networks(json_path(root, "NetworkSettings", "Networks", NULL));
+    return h ? h : 1;
+}
+
 static int deliver(struct docker_list *l, docker_list_fn fn, void *ctx, struct err *e)
 {
     CLEANUP_JSON json *root = NULL;
@@ -58,7 +130,10 @@ static int deliver(struct docker_list *l, docker_list_fn fn, void *ctx, struct e
         err_wrap(e, "list of containers, before byte %zu", l->seen);
         return r;
     }
-    struct docker_list_item item = {.state = parse_state(json_str(root, "State", ""))};
+    struct docker_list_item item = {
+        .state = parse_state(json_str(root, "State", "")),
+        .digest = digest_of(root),
+    };
     memcpy(item.id, id, sizeof(item.id));
     buf_reset(&l->item);
     return fn(ctx, &item);

@@ -390,14 +390,14 @@ void docker_watch_refresh(struct docker_watch *w, const char *id)
 {
     must(w->magic == WATCH_MAGIC);
     if (docker_id_valid(id)) {
-        watch_want(w, watched_get(w, id), true);
+        watch_stir(w, watched_get(w, id));
     }
 }
 
 void docker_watch_relist(struct docker_watch *w)
 {
     must(w->magic == WATCH_MAGIC);
-    w->relist = true;
+    w->relist = w->full = true;
     watch_pump_soon(w);
 }
 

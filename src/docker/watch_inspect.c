@@ -95,6 +95,13 @@ void watch_want(struct docker_watch *w, struct watched *e, bool urgent)
     watch_pump_soon(w);
 }
 
+void watch_stir(struct docker_watch *w, struct watched *e)
+{
+    e->stirred = w->listing;
+    e->digest = 0;
+    watch_want(w, e, true);
+}
+
 void watch_gone(struct docker_watch *w, struct watched *e, bool listed)
 {
     char id[sizeof(e->id)];
@@ -273,6 +280,9 @@ static void answered(struct docker_watch *w, struct watched *e, uint32_t listing
     }
     e->reported = true;
     if (listing == w->listing) {
+        if (e->owed && e->stirred != w->listing) {
+            e->digest = e->listed;
+        }
         watch_list_settle(w, e);
     }
     w->events.upsert(w->ctx, take_ptr(c));

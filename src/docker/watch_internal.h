@@ -54,10 +54,13 @@ struct watched {
     bool owed : 1;         /* complete() waits for it */
     bool stuck : 1;        /* ... but no longer */
     bool unlisted : 1;     /* inspected because the listing lacks it */
-    bool differs : 1;      /* the listing says another state */
+    bool differs : 1;      /* the listing says something else than before */
     bool signal_label : 1; /* has a label `signal`, which hides the real one in events */
     uint32_t seen;         /* number of the last listing that had it */
-    msec_t due;            /* DELAYED */
+    uint32_t stirred;      /* number of the listing under which an event came last */
+    uint64_t listed;       /* digest in that listing */
+    uint64_t digest; /* of the listing that the last inspect confirmed; 0: none, or an event came */
+    msec_t due;      /* DELAYED */
     struct watch_inspect *inspect;
     struct watched *prev, *next; /* in the queue of its place */
     UT_hash_handle hh;
@@ -88,6 +91,7 @@ struct docker_watch {
     struct docker_networks networks;
     bool up, up_known; /* what connected() said last */
     bool gap;          /* events may have been missed since the last listing */
+    bool full;         /* the next listing inspects all that it has, not only what differs */
     bool listed_once;  /* a listing was complete: the next ones take their time */
     struct backoff backoff;
     struct err last_error; /* for describe */
@@ -176,6 +180,8 @@ void watch_list_deinit(struct docker_watch *w);
 void watch_inspect_init(struct docker_watch *w);
 /* e is to be inspected; urgent: before those of a listing. */
 void watch_want(struct docker_watch *w, struct watched *e, bool urgent);
+/* Something happened to e: inspected at once, and the next listing does not take it for unchanged. */
+void watch_stir(struct docker_watch *w, struct watched *e);
 void watch_inspect_pump(struct docker_watch *w);
 /* Forgets what was wanted. */
 void watch_inspect_cancel(struct docker_watch *w);

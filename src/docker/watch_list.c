@@ -15,6 +15,8 @@
  *   - More news than the queue takes: the rest is dropped and another listing goes over all.
  *   - Networks that cannot be listed leave their drivers unknown.
  *
+ * A resync on a stream that lost nothing inspects only what the list shows differently than before: it
+ * costs one request, however many containers run. All are inspected after a gap, and when asked for.
  * Stopped containers are not in the list. They are looked at again only when events may have been missed.
  */
 #include "docker/watch_internal.h"
@@ -99,7 +101,8 @@ static int on_item(void *ctx, const struct docker_list_item *item)
     struct docker_watch *w = ctx;
     struct watched *e = watched_get(w, item->id);
     e->seen = w->listing;
-    e->differs = e->state != item->state;
+    e->listed = item->digest;
+    e->differs = e->state != item->state || e->digest != item->digest;
     return 0;
 }
 
@@ -130,13 +133,16 @@ static void owe(struct docker_watch *w, struct watched *e, bool urgent)
 static void list_is_in(struct docker_watch *w)
 {
     bool gap = w->gap;
-    w->gap = false;
+    bool full = w->full || gap;
+    w->gap = w->full = false;
     watch_set_state(w, WATCH_S_REPLAY);
     io_timer_stop(&w->timer);
     backoff_reset(&w->backoff);
     for (struct watched *e = w->set; e; e = e->hh.next) {
         if (e->seen == w->listing) {
-            owe(w, e, !e->reported || e->differs);
+            if (full || !e->reported || e->differs || e->place != WATCHED_IDLE) {
+                owe(w, e, !e->reported || e->differs);
+            }
         } else if (!e->reported || e->state != DOCKER_LIST_OTHER || gap) {
             e->unlisted = e->place == WATCHED_IDLE || e->place == WATCHED_BULK;
             owe(w, e, true);
@@ -247,6 +253,7 @@ void watch_list_check(struct docker_watch *w)
 
 void watch_list_soon(struct docker_watch *w)
 {
+    w->full = true;
     if (w->state != WATCH_S_LIVE) {
         w->relist_soon = true;
     } else if (w->timer.due > io_now(w->io) + SOON) {

@@ -125,7 +125,7 @@ static struct watched *entry_for(struct docker_watch *w, const char *id)
 {
     struct watched *e = watched_find(w, id);
     if (!e && w->count[WATCHED_URGENT] >= w->config.queue_max) {
-        w->overflow = true;
+        w->overflow = w->full = true;
         watch_pump_soon(w);
         return NULL;
     }
@@ -163,7 +163,7 @@ static void on_container_event(struct docker_watch *w, const struct docker_event
             e->died = false;
         }
         e->unlisted = false;
-        watch_want(w, e, true);
+        watch_stir(w, e);
     }
 }
 
@@ -181,7 +181,7 @@ static void on_network_event(struct docker_watch *w, const struct docker_event *
     }
     struct watched *e = watched_find(w, ev->container);
     if (e && !is_settled_stopped(e)) {
-        watch_want(w, e, true);
+        watch_stir(w, e);
     }
 }
 

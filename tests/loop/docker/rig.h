@@ -172,7 +172,8 @@ static inline void rig_answer_list(struct rig *r, struct fake_exchange *x)
     for (unsigned n = 0; n < RIG_CONTAINERS; n++) {
         const struct rig_container *c = &r->c[n];
         if (c->exists && (c->running || c->restarting)) {
-            buf_printf(&body, "%s{\"Id\":\"%s\",\"State\":\"%s\"}", body.len > 1 ? "," : "", id(n),
+            buf_printf(&body, "%s{\"Id\":\"%s\",\"Labels\":{%s},\"State\":\"%s\"}",
+                       body.len > 1 ? "," : "", id(n), c->labels ? c->labels : "",
                        c->restarting ? "restarting"
                        : c->paused   ? "paused"
                                      : "running");

@@ -135,8 +135,61 @@ static void resync_finds_lost(void **state)
     assert_int_equal(rig_count(r, "gone"), 1);
     /* a stopped one is not looked at again by listings on the same stream */
     assert_int_equal(rig_count(r, "upsert 2 stopped\n"), 1);
-    assert_true(rig_count(r, "upsert 3 running\n") >= 3);
+    /* nor is one that the list shows as it was */
+    assert_int_equal(rig_count(r, "upsert 3 running\n"), 0);
+    assert_int_equal(r->c[3].inspects, 1);
     assert_int_equal(r->streams, 1);
+    rig_free(r);
+}
+
+/* A change without an event shows in the list, and only that container is inspected. */
+static void resync_inspects_what_differs(void **state)
+{
+    struct rig *r = rig_new();
+    (void)state;
+    rig_run(r, 1);
+    rig_run(r, 2);
+    r->config.resync = 50;
+    rig_live(r);
+    r->c[2].labels = "\"a\":\"b\"";
+    loop_until(r->io, r->c[2].inspects == 2);
+    unsigned completes = r->completes;
+    loop_until(r->io, r->completes >= completes + 3);
+    assert_int_equal(r->c[2].inspects, 2);
+    assert_int_equal(r->c[1].inspects, 1);
+    rig_free(r);
+}
+
+/*
+ * Changed with an event, changed back without one: the list shows again what it showed at first, which is
+ * not what was inspected last.
+ */
+static void resync_doubts_what_an_event_touched(void **state)
+{
+    struct rig *r = rig_new();
+    (void)state;
+    rig_run(r, 1);
+    r->config.resync = 300;
+    rig_live(r);
+    r->c[1].labels = "\"a\":\"b\"";
+    rig_event(r, 1, "update", "");
+    loop_until(r->io, r->c[1].inspects == 2);
+    r->c[1].labels = NULL;
+    loop_until(r->io, r->c[1].inspects == 3);
+    rig_free(r);
+}
+
+/* Asked for, a listing goes over everything. */
+static void relist_inspects_all(void **state)
+{
+    struct rig *r = rig_new();
+    (void)state;
+    rig_run(r, 1);
+    rig_run(r, 2);
+    rig_live(r);
+    docker_watch_relist(r->watch);
+    loop_until(r->io, r->completes == 2);
+    assert_int_equal(r->c[1].inspects + r->c[2].inspects, 4);
     rig_free(r);
 }
 
@@ -394,6 +447,9 @@ int main(void)
         cmocka_unit_test(complete_waits_for_events),
         cmocka_unit_test(gone_between_list_and_inspect),
         cmocka_unit_test(resync_finds_lost),
+        cmocka_unit_test(resync_inspects_what_differs),
+        cmocka_unit_test(resync_doubts_what_an_event_touched),
+        cmocka_unit_test(relist_inspects_all),
         cmocka_unit_test(wrong_list_harms_nobody),
         cmocka_unit_test(fails_and_is_asked_again),
         cmocka_unit_test(cut_off),

@@ -169,13 +169,58 @@ static void stops(void **state)
     docker_list_deinit(&l);
 }
 
+static int keep_digest(void *ctx, const struct docker_list_item *item)
+{
+    *(uint64_t *)ctx = item->digest;
+    return 0;
+}
+
+static uint64_t digest(const char *status, const char *ports, const char *more)
+{
+    struct docker_list l;
+    struct err e = ERR_INIT;
+    struct buf text = BUF_INIT(4096);
+    uint64_t ret = 0;
+    buf_printf(&text,
+               "[{\"Id\":\"" ID "f\",\"Names\":[\"/a\"],\"State\":\"running\",\"Status\":\"%s\","
+               "\"Ports\":[%s]%s}]",
+               status, ports, more);
+    docker_list_init(&l);
+    assert_int_equal(docker_list_feed(&l, buf_str(&text), text.len, keep_digest, &ret, &e), 0);
+    docker_list_deinit(&l);
+    buf_deinit(&text);
+    return ret;
+}
+
+/* Order and age do not count; what a service depends on does. */
+static void digests(void **state)
+{
+    (void)state;
+    const char *one =
+        "{\"IP\":\"0.0.0.0\",\"PrivatePort\":80,\"PublicPort\":8080,\"Type\":\"tcp\"}";
+    const char *two = "{\"PrivatePort\":53,\"Type\":\"udp\"}";
+    char forth[256], back[256];
+    snprintf(forth, sizeof(forth), "%s,%s", one, two);
+    snprintf(back, sizeof(back), "%s,%s", two, one);
+    uint64_t base = digest("Up 9 seconds", forth, "");
+    assert_true(base != 0);
+    assert_true(base == digest("Up 2 hours", back, ""));
+    assert_false(base == digest("Up 9 seconds (healthy)", forth, ""));
+    assert_false(base == digest("Up 9 seconds", one, ""));
+    assert_false(digest("Up", "", ",\"Labels\":{\"a\":\"b\"}") ==
+                 digest("Up", "", ",\"Labels\":{\"a\":\"c\"}"));
+    assert_false(digest("Up", "", ",\"HostConfig\":{\"NetworkMode\":\"x\"}") ==
+                 digest("Up", "", ""));
+#define NETWORK(address)                                                                           \
+    ",\"NetworkSettings\":{\"Networks\":{\"n\":{\"IPAddress\":\"" address "\"}}}"
+    assert_false(digest("Up", "", NETWORK("10.0.0.1")) == digest("Up", "", NETWORK("10.0.0.2")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(recordings),
-        cmocka_unit_test(small_lists),
-        cmocka_unit_test(caps),
-        cmocka_unit_test(stops),
+        cmocka_unit_test(recordings), cmocka_unit_test(small_lists), cmocka_unit_test(caps),
+        cmocka_unit_test(stops),      cmocka_unit_test(digests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
