@@ -243,7 +243,7 @@ static void pump(struct io_defer *d)
     if (r < 0) {
         CLEANUP_FREE struct registry_result *results = xcalloc(n, sizeof(*results));
         for (size_t i = 0; i < n; i++) {
-            results[i].class = ERR_TRANSIENT;
+            results[i].class = ERR_CANCELLED;
         }
         on_written(a, results, n, NULL);
     }
