@@ -13,8 +13,6 @@
 #include "base/str.h"
 #include "cli/command.h"
 
-extern char **environ;
-
 static void show_settings(const struct options_base *base)
 {
     struct buf text = BUF_INIT(OPTIONS_FILE_MAX);
