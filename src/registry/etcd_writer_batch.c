@@ -347,8 +347,6 @@ int writer_write(struct registry_writer *w, const struct registry_op *ops, size_
         b->ops[i].key = arena_strdup(&b->arena, ops[i].key);
         if (ops[i].kind == REGISTRY_PUT) {
             b->ops[i].value = arena_memdup0(&b->arena, ops[i].value, ops[i].value_len);
-            /* ours from now on: its events count, even if the answer to the put is lost */
-            etcd_owned_add(&w->owned, ops[i].key);
         } else {
             b->ops[i].value_len = 0;
         }

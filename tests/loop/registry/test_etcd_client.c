@@ -24,6 +24,9 @@ struct server {
     unsigned authenticates, others, refused, silent;
     const char *token; /* the valid one; NULL: authentication is off */
     bool wrong_password;
+    bool refuse_all; /* no token is good enough */
+    unsigned hold;   /* the call with this ordinal (from 1) is not answered but kept */
+    struct fake_exchange *held;
     int status; /* not 0: of every call */
 };
 
@@ -73,6 +76,10 @@ static void on_request(struct fake_exchange *x, void *ctx)
         return;
     }
     s->others++;
+    if (s->others == s->hold) {
+        s->held = x;
+        return;
+    }
     if (s->silent) {
         return;
     }
@@ -81,7 +88,7 @@ static void on_request(struct fake_exchange *x, void *ctx)
     } else if (s->token && !token) {
         s->refused++;
         fake_reply(x, 400, "{\"code\":3, \"message\":\"etcdserver: user name is empty\"}");
-    } else if (token && (!s->token || !streq(token, s->token))) {
+    } else if (token && (s->refuse_all || !s->token || !streq(token, s->token))) {
         s->refused++; /* 3.4 does so even with authentication off */
         fake_reply(x, 401, "{\"code\":16, \"message\":\"etcdserver: invalid auth token\"}");
     } else {
@@ -218,6 +225,39 @@ static void token_is_renewed(void **state)
     }
     assert_int_equal(t->servers[0].authenticates, 2);
     assert_int_equal(t->servers[0].refused, CALLS);
+}
+
+/* A refusal that comes late does not throw the new token away. */
+static void late_refusal(void **state)
+{
+    struct fixture *t = *state;
+    t->servers[0].token = "tok.1";
+    open_client(t, "agent:s3cret@", 1);
+    run(t, 0);
+    t->servers[0].hold = 2;
+    start(t, 1);
+    loop_until(t->io, t->servers[0].held);
+    t->servers[0].token = "tok.2";
+    run(t, 0);
+    assert_int_equal(t->servers[0].authenticates, 2);
+    fake_reply(t->servers[0].held, 401,
+               "{\"code\":16, \"message\":\"etcdserver: invalid auth token\"}");
+    loop_until(t->io, t->probes[1].dones == 1);
+    expect(&t->probes[1], ERR_NONE, "");
+    assert_int_equal(t->servers[0].authenticates, 2);
+}
+
+/* One renewal for a call, not one after the other. */
+static void token_is_never_good(void **state)
+{
+    struct fixture *t = *state;
+    t->servers[0].token = "tok.1";
+    t->servers[0].refuse_all = true;
+    open_client(t, "agent:s3cret@", 1);
+    run(t, 0);
+    expect(&t->probes[0], ERR_AUTH, "invalid auth token");
+    assert_int_equal(t->servers[0].others, 2);
+    assert_int_equal(t->servers[0].authenticates, 2);
 }
 
 static void authentication_off(void **state)
@@ -407,10 +447,22 @@ int main(int argc, char **argv)
     }
 #define ONE(fn) cmocka_unit_test_setup_teardown(fn, up, down)
     const struct CMUnitTest tests[] = {
-        ONE(token_is_shared), ONE(token_is_renewed), ONE(authentication_off), ONE(refused_for_good),
-        ONE(no_user),         ONE(one_rotation),     ONE(dead_endpoint),      ONE(silent_endpoint),
-        ONE(own_fault),       ONE(cancelled),        ONE(closed_in_flight),   ONE(closed_idle),
-        ONE(closed_asking),   ONE(unreadable_file),
+        ONE(token_is_shared),
+        ONE(token_is_renewed),
+        ONE(late_refusal),
+        ONE(token_is_never_good),
+        ONE(authentication_off),
+        ONE(refused_for_good),
+        ONE(no_user),
+        ONE(one_rotation),
+        ONE(dead_endpoint),
+        ONE(silent_endpoint),
+        ONE(own_fault),
+        ONE(cancelled),
+        ONE(closed_in_flight),
+        ONE(closed_idle),
+        ONE(closed_asking),
+        ONE(unreadable_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
