@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "cli/reference.h"
 #include "cli/start.h"
 #include "config/agent_settings.h"
 #include "config/explain_settings.h"
@@ -57,6 +58,14 @@ void start_print_help(const struct options_command *command)
 
 int command_help(int argc, char **argv)
 {
+    if (argc > 0 && streq(argv[0], "--markdown")) {
+        reference_markdown(stdout);
+        return EXIT_DONE;
+    }
+    if (argc > 0 && streq(argv[0], "--man")) {
+        reference_man(stdout);
+        return EXIT_DONE;
+    }
     if (argc > 0 && !str_starts(argv[0], "-")) {
         const struct command *c = command_find(argv[0]);
         if (!c) {
@@ -79,6 +88,7 @@ int command_help(int argc, char **argv)
         printf("  %-10s %s\n", commands[i].name, commands[i].summary);
     }
     puts("\n`tidewaiter help COMMAND` or `tidewaiter COMMAND --help` prints its options.\n"
+         "`tidewaiter help --man` and `help --markdown` print the whole reference.\n"
          "`tidewaiter --version` prints the version.");
     return EXIT_DONE;
 }

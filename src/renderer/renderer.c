@@ -201,8 +201,9 @@ static void on_published(void *ctx, bool changed)
                  : r->o.dry_run ? "would publish"
                  : r->o.output  ? "published"
                                 : "printed",
-                 "file", r->o.output, "upstreams", LOG_U(r->result.upstreams), "servers",
-                 LOG_U(r->result.servers), "empty", LOG_U(r->result.empty), NULL);
+                 "file", r->o.output ? r->o.output : "stdout", "upstreams",
+                 LOG_U(r->result.upstreams), "servers", LOG_U(r->result.servers), "empty",
+                 LOG_U(r->result.empty), NULL);
     }
 }
 
