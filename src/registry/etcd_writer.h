@@ -56,6 +56,7 @@ struct writer_batch {
     size_t slice[ETCD_WRITER_BATCH_MAX]; /* indices into ops of the running transaction */
     size_t n_slice;
     size_t slice_max;   /* shrinks to find the one operation that etcd refuses */
+    bool asking;        /* the call reads how a refused slice's keys are */
     unsigned fruitless; /* transactions in a row that failed without telling why */
     struct err why;     /* the first failure */
     struct etcd_call call;

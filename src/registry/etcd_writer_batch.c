@@ -4,9 +4,10 @@
  * Happy path: one transaction that compares the agent's record (the fence) and every key with what was
  * last seen, and changes them all.
  *
- * Failure modes. A compare that failed: the transaction's other branch has read the record and the
- * keys, so the truth is told in events, the stale operations end as CONFLICT, and the others are sent
- * again at once: one contested key does not hold up its batch. A record in another name: deposed. A
+ * Failure modes. A compare that failed: the record and the keys are read (a transaction of ranges; asking
+ * for them in the first one's other branch would cost every write what only few need), the truth is told
+ * in events, the stale operations end as CONFLICT, and the others are sent again at once: one contested
+ * key does not hold up its batch. A record in another name: deposed. A
  * request that etcd refuses as such: the batch is halved until the one operation at fault is alone. No
  * answer: what happened is not known, so the operations end as TRANSIENT; tried again as they are, they
  * fail their compare if the first try took effect, and the truth is told.
@@ -102,7 +103,7 @@ static void slice_pick(struct writer_batch *b)
             continue;
         }
         const struct registry_op *op = &b->ops[i];
-        bytes += 3 * strlen(op->key) + op->value_len + 64; /* in compare, put and range */
+        bytes += 2 * strlen(op->key) + op->value_len + 64; /* in compare and put */
         if (b->n_slice > 0 && bytes > SLICE_BYTES) {
             break;
         }
@@ -131,11 +132,27 @@ static void slice_build(const struct registry_writer *w, struct buf *body)
         }
     }
     etcd_txn_failure(&t);
+    etcd_txn_end(&t);
+}
+
+/* How the record and the slice's keys are now. */
+static void slice_ask(struct registry_writer *w)
+{
+    struct writer_batch *b = &w->batch;
+    struct buf body = BUF_INIT(BODY_MAX);
+    struct etcd_txn_builder t;
+    etcd_txn_begin(&t, &body);
+    etcd_txn_success(&t);
     etcd_txn_range(&t, w->layout.record);
     for (size_t i = 0; i < b->n_slice; i++) {
         etcd_txn_range(&t, b->ops[b->slice[i]].key);
     }
+    etcd_txn_failure(&t);
     etcd_txn_end(&t);
+    b->asking = true;
+    etcd_call_start(
+        &w->client, &b->call,
+        &(struct etcd_call_spec){.path = "/v3/kv/txn", .take_body = &body, .body_max = ANSWER_MAX});
 }
 
 static void slice_send(struct registry_writer *w)
@@ -154,6 +171,7 @@ static void slice_send(struct registry_writer *w)
     }
     struct buf body = BUF_INIT(BODY_MAX);
     slice_build(w, &body);
+    b->asking = false;
     etcd_call_start(
         &w->client, &b->call,
         &(struct etcd_call_spec){.path = "/v3/kv/txn", .take_body = &body, .body_max = ANSWER_MAX});
@@ -297,10 +315,12 @@ static void on_written(struct etcd_call *call, const struct etcd_reply *reply)
     struct err why = reply->err;
     struct etcd_txn_response txn;
     if (why.class == ERR_NONE && etcd_response_txn(&txn, reply->body, reply->len, &why) == 0) {
-        if (txn.succeeded) {
+        if (w->batch.asking) {
+            slice_refused(w, &txn);
+        } else if (txn.succeeded) {
             slice_done(w, txn.header.revision);
         } else {
-            slice_refused(w, &txn);
+            slice_ask(w);
         }
         arena_deinit(&txn.arena);
         return;
