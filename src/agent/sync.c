@@ -136,9 +136,10 @@ static void announce(struct agent *a)
         return;
     }
     a->in_sync = true;
-    log_info("in sync", "containers", LOG_U(HASH_COUNT(a->containers)), "services",
-             LOG_U(desired_count(a->desired)), "written", LOG_U(a->written), "deleted",
-             LOG_U(a->deleted), "ms", LOG_U(io_now(a->io) - a->started), NULL);
+    log_info(a->o.dry_run ? "compared, and wrote nothing" : "in sync", "containers",
+             LOG_U(HASH_COUNT(a->containers)), "services", LOG_U(desired_count(a->desired)),
+             "written", LOG_U(a->written), "deleted", LOG_U(a->deleted), "ms",
+             LOG_U(io_now(a->io) - a->started), NULL);
     io_trim();
     if (a->o.once || a->o.dry_run) {
         agent_end(a, reconcile_pending(a->reconcile) ? 1 : 0);

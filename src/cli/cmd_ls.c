@@ -26,6 +26,7 @@
 #include "tidewaiter/registry.h"
 
 #define LIST_LIMIT_MS  10000u
+#define LIST_GRACE_MS  2000u /* after the first failure: another endpoint may answer */
 #define LINE_MAX_BYTES (2u * RECORD_VALUE_MAX)
 
 struct ls_run {
@@ -38,6 +39,7 @@ struct ls_run {
     struct io_timer limit;
     struct table shown;
     bool listed;
+    bool lost;       /* --watch: said to be out of reach */
     struct err last; /* why there is no listing yet */
     int status;
 };
@@ -179,19 +181,30 @@ static void on_table(void *ctx, const struct table *table, bool fresh)
     }
 }
 
+static void on_limit(struct io_timer *t)
+{
+    struct ls_run *run = container_of(t, struct ls_run, limit);
+    log_error("no listing", "error",
+              run->last.class != ERR_NONE ? run->last.msg : "the registry does not answer", NULL);
+    end(run, EXIT_FAILED);
+}
+
 static void on_live(void *ctx, bool live, const struct err *why)
 {
     struct ls_run *run = ctx;
-    if (!live) {
-        run->last = *why;
-    }
-    if (run->listed && run->settings.watch) {
-        if (live) {
+    if (run->settings.watch) {
+        if (!live) {
+            run->lost = true;
+            log_warn(run->listed ? "registry is out of reach, the list may be out of date"
+                                 : "registry is out of reach, waiting for it",
+                     "error", why->msg, NULL);
+        } else if (run->lost) {
+            run->lost = false;
             log_info("registry is followed again", NULL);
-        } else {
-            log_warn("registry is out of reach, the list may be out of date", "error", why->msg,
-                     NULL);
         }
+    } else if (!live && !run->listed) {
+        run->last = *why;
+        io_timer_start(run->io, &run->limit, LIST_GRACE_MS, on_limit);
     }
 }
 
@@ -199,14 +212,6 @@ static void on_skipped(void *ctx, const char *key, const struct err *why)
 {
     (void)ctx;
     log_warn("left out a record that cannot be read", "key", key, "error", why->msg, NULL);
-}
-
-static void on_limit(struct io_timer *t)
-{
-    struct ls_run *run = container_of(t, struct ls_run, limit);
-    log_error("no listing", "error",
-              run->last.class != ERR_NONE ? run->last.msg : "the registry does not answer", NULL);
-    end(run, EXIT_FAILED);
 }
 
 static void on_signal(void *ctx, int signal)
@@ -235,7 +240,9 @@ static int start(struct ls_run *run, struct err *e)
         io_signals_free(run->signals);
         return r;
     }
-    io_timer_start(run->io, &run->limit, LIST_LIMIT_MS, on_limit);
+    if (!run->settings.watch) {
+        io_timer_start(run->io, &run->limit, LIST_LIMIT_MS, on_limit);
+    }
     return 0;
 }
 
