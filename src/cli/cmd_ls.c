@@ -176,7 +176,7 @@ static void on_table(void *ctx, const struct table *table, bool fresh)
     run->listed = true;
     io_timer_stop(&run->limit);
     table_copy(&run->shown, table);
-    if (!run->settings.watch) {
+    if (!run->settings.watch || ferror(stdout)) { /* main() says what is wrong with stdout */
         end(run, EXIT_DONE);
     }
 }
