@@ -1,4 +1,6 @@
 """Which address and port a service gets: publishing, networks, protocols, and what --explain says."""
+import socket
+
 from rig.wait import until_equal
 
 
@@ -41,6 +43,20 @@ def test_chosen_network(tw, containers, records):
     containers.docker.network_connect(wanted, own)
     containers.docker.start(own)
     records.wait_service(records.key(own), host=containers.address(own, other))
+
+
+def test_published_on_ipv6(tw, containers, records):
+    """Bound to every IPv6 address: the agent's own; bound to one: that one."""
+    tw.agent(records.uri, "--ip", "::1")
+    every = containers.run("every", ports=[("::", "", "80")])
+    one = containers.run("one", ports=[("::1", "", "80")])
+    for name in (every, one):
+        port = containers.host_port(name)
+        records.wait_service(records.key(name), host="::1", port=port)
+        socket.create_connection(("::1", port), timeout=10).close()
+    uri = f"{records.uri}?value=addr"
+    done = tw.run("agent", *tw.agent_options(), "--ip", "::1", "--once", "--dry-run", uri)
+    assert f"[::1]:{containers.host_port(one)}" in done.stdout
 
 
 def test_udp_and_several_ports(tw, containers, records):

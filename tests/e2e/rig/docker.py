@@ -146,13 +146,17 @@ class Containers:
     def create(self, short, env=None, labels=None, ports=("80",), expose=(), network=None,
                health=None, restart=None, image=None, cmd=None, stop_timeout=None):
         """Most options are those of docker run; health is a shell command. ports: as for -p, but
-        published on 127.0.0.1 where no address is given, on a free port where none is."""
+        published on 127.0.0.1 where no address is given, on a free port where none is; an IPv6
+        address as (address, host port, port)."""
         name = self.name(short)
         bindings = {}
         for spec in ports:
-            host, host_port = "127.0.0.1", ""
-            spec, _, proto = spec.partition("/")
-            parts = spec.rsplit(":", 2)
+            host, host_port, proto = "127.0.0.1", "", ""
+            if isinstance(spec, tuple):
+                parts = spec
+            else:
+                spec, _, proto = spec.partition("/")
+                parts = spec.rsplit(":", 2)
             if len(parts) == 3:
                 host, host_port, spec = parts
             elif len(parts) == 2:

@@ -4,6 +4,7 @@ import http.client
 import json
 import shutil
 import signal
+import ssl
 from dataclasses import dataclass
 
 from .proc import Process, free_port
@@ -105,3 +106,36 @@ class Etcd:
     def close(self):
         if self.process and self.process.alive():
             self.stop()
+
+
+class TlsEtcd(Etcd):
+    """One that asks for a client certificate. Its keys are looked at through the binary under test."""
+
+    def __init__(self, folder, certificates):
+        super().__init__(folder, "tls")
+        self.certificates = certificates
+
+    def launch(self, cluster):
+        c = self.certificates
+        url = f"https://{self.address}"
+        self.process = Process(
+            ["etcd", "--name", self.name, "--data-dir", self.folder / f"{self.name}.data",
+             "--listen-client-urls", url, "--advertise-client-urls", url,
+             "--cert-file", c.server, "--key-file", c.server_key, "--trusted-ca-file", c.ca,
+             "--client-cert-auth",
+             "--listen-peer-urls", self.peer_url, "--initial-advertise-peer-urls", self.peer_url,
+             "--initial-cluster", cluster],
+            self.folder, self.name)
+
+    def answers(self):
+        c = self.certificates
+        context = ssl.create_default_context(cafile=c.ca)
+        context.load_cert_chain(c.client, c.client_key)
+        connection = http.client.HTTPSConnection(self.address, timeout=5, context=context)
+        try:
+            connection.request("GET", "/health")
+            return json.loads(connection.getresponse().read()).get("health") == "true"
+        except (OSError, http.client.HTTPException, ValueError):
+            return False
+        finally:
+            connection.close()
