@@ -27,10 +27,8 @@
 #include "base/str.h"
 
 /* The engine kills a container that did not stop in time; its end is seen within moments. */
-#define DRAIN_GRACE_MS    1000u
-#define DRAIN_KILL_MS     5000u
-#define ENCODED_KEY_MAX   (4u * 1024)
-#define ENCODED_VALUE_MAX (2u * 1024 * 1024)
+#define DRAIN_GRACE_MS 1000u
+#define DRAIN_KILL_MS  5000u
 
 void agent_containers_init(struct agent *a)
 {
@@ -75,7 +73,7 @@ static size_t make_claims(struct agent *a, const struct agent_container *e,
         if (!svc) {
             continue;
         }
-        struct buf key = BUF_INIT(ENCODED_KEY_MAX), value = BUF_INIT(ENCODED_VALUE_MAX);
+        struct buf key = BUF_INIT(AGENT_KEY_MAX), value = BUF_INIT(AGENT_VALUE_MAX);
         struct err err = ERR_INIT;
         if (a->o.driver->writer->encode(a->writer, svc, &key, &value, &err) < 0) {
             log_warn("skipped a service", "container", e->c->s.name, "service", svc->s.name, "id",

@@ -14,6 +14,10 @@
 #define AGENT_MAGIC    0x61676e74u
 #define AGENT_NODE_MAX 256
 
+/* One encoded record; mapping and service_new() keep services far below. */
+#define AGENT_KEY_MAX   (4u * 1024)
+#define AGENT_VALUE_MAX (2u * 1024 * 1024)
+
 enum agent_state {
     AGENT_S_STARTING, /* the node name is not known yet: no registry */
     AGENT_S_RUNNING,
@@ -65,7 +69,7 @@ struct agent {
     struct gate gate;
     struct io_defer pump;
     struct io_timer retry_timer;
-    struct buf keys, values;   /* of the batch in flight */
+    struct buf values;         /* of the batch in flight */
     struct reconcile_op *ops;  /* batch_max */
     struct registry_op *batch; /* batch_max */
     size_t in_flight;

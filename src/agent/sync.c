@@ -26,7 +26,6 @@
 #include "base/wallclock.h"
 #include "io/memory.h"
 
-#define BATCH_BYTES_MAX    (16u * 1024 * 1024)
 #define RETRY_MIN_MS       50u
 #define RETRY_MAX_MS       10000u
 #define CONFLICT_RETRY_MS  5000u
@@ -49,7 +48,7 @@ static void pump_soon(struct agent *a)
 static void on_want(void *ctx, const char *key, const struct service *svc)
 {
     struct agent *a = ctx;
-    struct buf k = BUF_INIT(BATCH_BYTES_MAX), v = BUF_INIT(BATCH_BYTES_MAX);
+    struct buf k = BUF_INIT(AGENT_KEY_MAX), v = BUF_INIT(AGENT_VALUE_MAX);
     struct err err = ERR_INIT;
     /* Encoded once before, when the claim was made. */
     must(a->o.driver->writer->encode(a->writer, svc, &k, &v, &err) == 0);
@@ -149,8 +148,7 @@ static void announce(struct agent *a)
 /* Encodes the values behind one another, then points the operations at them. */
 static void encode_batch(struct agent *a, size_t n)
 {
-    buf_reset(&a->keys);
-    buf_reset(&a->values);
+    struct buf key = BUF_INIT(AGENT_KEY_MAX);
     for (size_t i = 0; i < n; i++) {
         a->batch[i] = (struct registry_op){
             .kind = a->ops[i].kind,
@@ -160,13 +158,14 @@ static void encode_batch(struct agent *a, size_t n)
         };
         if (a->ops[i].kind == REGISTRY_PUT) {
             struct err err = ERR_INIT;
-            buf_reset(&a->keys);
+            buf_reset(&key);
             const struct service *svc = desired_get(a->desired, a->ops[i].key);
             must(svc);
-            must(a->o.driver->writer->encode(a->writer, svc, &a->keys, &a->values, &err) == 0);
+            must(a->o.driver->writer->encode(a->writer, svc, &key, &a->values, &err) == 0);
         }
         a->batch[i].value_len = a->values.len - a->batch[i].value_len;
     }
+    buf_deinit(&key);
     size_t at = 0;
     for (size_t i = 0; i < n; i++) {
         a->batch[i].value = a->batch[i].kind == REGISTRY_PUT ? buf_str(&a->values) + at : NULL;
@@ -284,6 +283,7 @@ static void on_written(void *ctx, const struct registry_result *results, size_t 
                  "error", why->msg, NULL);
     }
     a->in_flight = 0;
+    buf_deinit(&a->values);
     reconcile_result(a->reconcile, io_now(a->io), results, n);
     if (failures) {
         reconcile_foreign(a->reconcile, on_foreign, a);
@@ -378,8 +378,7 @@ int agent_sync_open(struct agent *a, struct err *e)
     a->reconcile = reconcile_new(&limits);
     a->ops = xcalloc(batch_max, sizeof(*a->ops));
     a->batch = xcalloc(batch_max, sizeof(*a->batch));
-    buf_init(&a->keys, BATCH_BYTES_MAX);
-    buf_init(&a->values, BATCH_BYTES_MAX);
+    buf_init(&a->values, batch_max * AGENT_VALUE_MAX);
     a->open_parts++;
     return 0;
 }
@@ -390,7 +389,6 @@ void agent_sync_deinit(struct agent *a)
     io_defer_drop(&a->pump);
     a->desired = desired_free(a->desired);
     a->reconcile = reconcile_free(a->reconcile);
-    buf_deinit(&a->keys);
     buf_deinit(&a->values);
     free(take_ptr(a->ops));
     free(take_ptr(a->batch));

@@ -96,7 +96,7 @@ static size_t count(const struct fixture *f, const char *text)
 {
     char path[512];
     snprintf(path, sizeof(path), "%s/services.json", f->dir);
-    struct buf b = BUF_INIT(1u << 20);
+    struct buf b = BUF_INIT(64u << 20);
     struct err err = ERR_INIT;
     size_t n = 0;
     if (fs_read(path, &b, &err) == 0) {
@@ -343,6 +343,28 @@ static void test_bad_labels_are_skipped(void **state)
     assert_int_equal(count(f, "\"id\":"), 1);
 }
 
+/* One batch of the largest records that labels can make: 36 containers of half a megabyte each. */
+static void test_large_labels_are_no_danger(void **state)
+{
+    struct fixture *f = *state;
+    struct buf labels = BUF_INIT(1u << 20);
+    char text[4001];
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    for (int i = 0; i < 120; i++) {
+        buf_printf(&labels, "%s\"SERVICE_A%d\":\"%s\"", i ? "," : "", i, text);
+    }
+    for (int i = 0; i < 36; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "web-%d", i);
+        engine_add(&f->engine, name, 8100 + i, buf_str(&labels));
+    }
+    start(f);
+    loop_until(f->io, count(f, "\"id\":") == 36);
+    stop(f);
+    buf_deinit(&labels);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -361,6 +383,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_shared_network_follows_its_owner, setup, teardown),
         cmocka_unit_test_setup_teardown(test_contested_id_is_handed_on, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_labels_are_skipped, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_large_labels_are_no_danger, setup, teardown),
     };
     return cmocka_run_group_tests_name("agent", tests, NULL, NULL);
 }
