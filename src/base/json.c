@@ -151,17 +151,6 @@ int json_need_str(const json *j, const char *where, const char *name, const char
     return 0;
 }
 
-int json_need_object(const json *j, const char *where, const char *name, const json **ret,
-                     struct err *e)
-{
-    const json *member = json_get(j, name);
-    if (!cJSON_IsObject(member)) {
-        return needed(where, name, "an object", member, e);
-    }
-    *ret = member;
-    return 0;
-}
-
 const json *json_first(const json *j)
 {
     return cJSON_IsObject(j) || cJSON_IsArray(j) ? j->child : NULL;

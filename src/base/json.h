@@ -46,8 +46,6 @@ bool json_int64_text(const json *j, const char *name, int64_t *ret);
 /* Required members: -EINVAL naming "where.name" and what was found. */
 int json_need_str(const json *j, const char *where, const char *name, const char **ret,
                   struct err *e) WARN_UNUSED;
-int json_need_object(const json *j, const char *where, const char *name, const json **ret,
-                     struct err *e) WARN_UNUSED;
 
 /* for (it = json_first(j); it; it = json_next(it)): members or elements in order. */
 const json *json_first(const json *j);

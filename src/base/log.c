@@ -42,17 +42,6 @@ bool log_enabled(enum log_level level)
     return level <= logger.level;
 }
 
-bool log_level_parse(const char *text, enum log_level *ret)
-{
-    for (size_t i = 0; i < sizeof(LEVELS) / sizeof(LEVELS[0]); i++) {
-        if (streq(text, LEVELS[i])) {
-            *ret = (enum log_level)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 void log_set_fd(int fd)
 {
     logger.fd = fd;

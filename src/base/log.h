@@ -16,7 +16,6 @@ enum log_format { LOG_TEXT, LOG_JSON };
 
 void log_setup(enum log_level level, enum log_format format);
 bool log_enabled(enum log_level level);
-bool log_level_parse(const char *text, enum log_level *ret);
 
 /* fd that lines go to; 2 unless a test says otherwise. */
 void log_set_fd(int fd);

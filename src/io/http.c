@@ -69,21 +69,10 @@ static void transfer_freep(struct http_transfer **t)
     transfer_free(*t);
 }
 
-/*
- * Takes the transfer out of its bridge unless we are inside curl; an old bridge ends with its last
- * transfer.
- */
+/* Takes the transfer out of the bridge unless we are inside curl. */
 static bool leave_bridge(struct http_transfer *t)
 {
-    struct curl_bridge *b = t->link.bridge;
-
-    if (b && !curl_bridge_remove(&t->link)) {
-        return false;
-    }
-    if (b && b != t->client->bridge && curl_bridge_count(b) == 0) {
-        curl_bridge_free(b);
-    }
-    return true;
+    return !t->link.bridge || curl_bridge_remove(&t->link);
 }
 
 static void deliver(struct io_defer *d)
@@ -258,17 +247,4 @@ const char *http_header(const struct http_request *r, const char *name)
         return NULL;
     }
     return h->value;
-}
-
-void http_forget_connections(struct io *io)
-{
-    struct http_client *c = io->http;
-
-    if (c) {
-        struct curl_bridge *old = c->bridge;
-        c->bridge = curl_bridge_new(io);
-        if (curl_bridge_count(old) == 0) {
-            curl_bridge_free(old); /* else with its last transfer */
-        }
-    }
 }

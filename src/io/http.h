@@ -85,9 +85,3 @@ bool http_running(const struct http_request *r);
 
 /* Header of the response seen so far, by lower-case name; NULL when absent. Valid in callbacks. */
 const char *http_header(const struct http_request *r, const char *name);
-
-/*
- * Every request started from now on dials anew (after a fail-over); idle connections are closed, at the
- * latest when the requests that are running now have ended.
- */
-void http_forget_connections(struct io *io);

@@ -93,24 +93,14 @@ struct container *container_free(struct container *c)
     return NULL;
 }
 
-static const char *last_value(const struct container_kv *kv, size_t n, const char *key)
+const char *container_label(const struct container *c, const char *key)
 {
-    while (n-- > 0) {
-        if (streq(kv[n].key, key)) {
-            return kv[n].value;
+    for (size_t i = 0; i < c->s.n_labels; i++) {
+        if (streq(c->s.labels[i].key, key)) {
+            return c->s.labels[i].value;
         }
     }
     return NULL;
-}
-
-const char *container_label(const struct container *c, const char *key)
-{
-    return last_value(c->s.labels, c->s.n_labels, key);
-}
-
-const char *container_env(const struct container *c, const char *key)
-{
-    return last_value(c->s.env, c->s.n_env, key);
 }
 
 const struct container_network *container_network(const struct container *c, const char *name)

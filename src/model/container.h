@@ -81,9 +81,8 @@ static inline void container_freep(struct container **c)
 }
 #define CLEANUP_CONTAINER __attribute__((cleanup(container_freep)))
 
-/* The value of a label or SERVICE_* variable, or NULL. The last one of a variable counts. */
+/* The value of a label, or NULL. */
 const char *container_label(const struct container *c, const char *key);
-const char *container_env(const struct container *c, const char *key);
 const struct container_network *container_network(const struct container *c, const char *name);
 
 const char *container_health_name(enum container_health h);

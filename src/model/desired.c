@@ -241,11 +241,3 @@ const struct service *desired_get(const struct desired *d, const char *key)
     HASH_FIND_STR(d->keys, key, found);
     return found ? found->claims->service : NULL;
 }
-
-void desired_each(const struct desired *d,
-                  void (*fn)(void *ctx, const char *key, const struct service *svc), void *ctx)
-{
-    for (const struct wanted_key *key = d->keys; key; key = key->hh.next) {
-        fn(ctx, key->name, key->claims->service);
-    }
-}

@@ -43,7 +43,3 @@ size_t desired_claims_of(const struct desired *d, const char *container);
 
 /* The service wanted at key, or NULL; borrowed. */
 const struct service *desired_get(const struct desired *d, const char *key);
-
-/* Walks all wanted keys in no particular order. */
-void desired_each(const struct desired *d,
-                  void (*fn)(void *ctx, const char *key, const struct service *svc), void *ctx);

@@ -41,19 +41,6 @@ static struct nginx_engine *self(struct engine *g)
     return container_of(g, struct nginx_engine, base);
 }
 
-bool nginx_empty_parse(const char *text, enum nginx_empty *ret)
-{
-    static const char *const names[] = {
-        [NGINX_EMPTY_DOWN] = "down", [NGINX_EMPTY_KEEP] = "keep", [NGINX_EMPTY_OMIT] = "omit"};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (streq(text, names[i])) {
-            *ret = (enum nginx_empty)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Reads what every server of u asks for; d gets what they ask for their block. */
 static void read_params(struct nginx_engine *n, const struct view_upstream *u,
                         struct nginx_directives *d)

@@ -15,8 +15,6 @@ enum nginx_empty {
     NGINX_EMPTY_OMIT, /* no block */
 };
 
-bool nginx_empty_parse(const char *text, enum nginx_empty *ret); /* "down", "keep", "omit" */
-
 struct nginx_options {
     const char *const *services; /* globs; none: every name */
     size_t n_services;

@@ -111,7 +111,8 @@ static void test_while_connecting(void **state)
     go(w, &other, "/"); /* what happens meanwhile */
     loop_until(w->io, other.dones == 1);
     assert_int_equal(c.dones, 0);
-    http_forget_connections(w->io); /* so that none is open below */
+    fake_http_close_idle(w->srv); /* so that none is open below */
+    loop_until(w->io, fake_http_open(w->srv) == 0);
     cancel_and_reuse(w, &c);
     client_deinit(&other);
     deaf_free(deaf);

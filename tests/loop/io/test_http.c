@@ -266,45 +266,6 @@ static void test_stale_connection_is_retried(void **state)
     loop_close(io);
 }
 
-static void test_forget_connections(void **state)
-{
-    static const struct fake_step steps[] = {
-        {.kind = FAKE_REPLY}, {.kind = FAKE_STREAM, .body = "a"}, {.kind = FAKE_REPLY}};
-    struct fake_script script = {.steps = steps, .n = ARRAY_LEN(steps)};
-    struct io *io = loop_open();
-    struct fake_http *srv = fake_http_new(io, NULL, fake_script_handler, &script);
-    struct client c = {0};
-    struct client stream = {0};
-    struct http_spec spec = {.peer = fake_http_peer(srv), .path = "/"};
-
-    (void)state;
-    http_forget_connections(io); /* nothing yet */
-    client_start(&c, io, &spec);
-    loop_until(io, c.dones == 1);
-    http_forget_connections(io);
-    loop_until(io, fake_http_open(srv) == 0);
-
-    spec.stream = true;
-    client_start(&stream, io, &spec);
-    loop_until(io, stream.portions == 1);
-    http_forget_connections(io); /* a running request goes on */
-    spec.stream = false;
-    c.dones = 0;
-    client_start(&c, io, &spec);
-    loop_until(io, c.dones == 1);
-    assert_int_equal(fake_http_accepted(srv), 3);
-    assert_int_equal(stream.dones, 0);
-    http_cancel(&stream.r);
-    loop_until(io, stream.dones == 1);
-    client_expect(&stream, -ECANCELED, ERR_CANCELLED);
-    loop_until(io, fake_http_open(srv) == 1);
-
-    client_deinit(&c);
-    client_deinit(&stream);
-    fake_http_free(srv);
-    loop_close(io);
-}
-
 static void must_not_run(struct http_request *r, const struct http_result *res)
 {
     (void)r;
@@ -389,7 +350,6 @@ int main(void)
         cmocka_unit_test(test_connections_are_reused),
         cmocka_unit_test(test_sixteen_concurrent),
         cmocka_unit_test(test_stale_connection_is_retried),
-        cmocka_unit_test(test_forget_connections),
         cmocka_unit_test(test_refused_before_sending),
         cmocka_unit_test(test_busy),
     };

@@ -119,18 +119,13 @@ static void names_what_is_needed(void **state)
 {
     json *j CLEANUP_JSON = parse("{\"Id\":7,\"State\":[],\"Name\":\"x\",\"Config\":{}}");
     const char *s = NULL;
-    const json *o = NULL;
     struct err e = ERR_INIT;
     assert_int_equal(json_need_str(j, "container", "Name", &s, &e), 0);
     assert_string_equal(s, "x");
-    assert_int_equal(json_need_object(j, "container", "Config", &o, &e), 0);
-    assert_ptr_equal(o, json_get(j, "Config"));
     assert_int_equal(json_need_str(j, "container", "Id", &s, &e), -EINVAL);
     assert_string_equal(e.msg, "container.Id: a string expected, a number found");
     assert_int_equal(json_need_str(j, "", "Image", &s, &e), -EINVAL);
     assert_string_equal(e.msg, "Image: a string expected, nothing found");
-    assert_int_equal(json_need_object(j, "container", "State", &o, &e), -EINVAL);
-    assert_string_equal(e.msg, "container.State: an object expected, an array found");
     assert_string_equal(s, "x");
 }
 

@@ -119,11 +119,6 @@ static void keeps_to_its_level(void **state)
     assert_string_equal(line() + TIME_LEN, " level=warn msg=yes");
     assert_true(log_enabled(LOG_ERROR));
     assert_false(log_enabled(LOG_INFO));
-
-    enum log_level level = LOG_ERROR;
-    assert_true(log_level_parse("debug", &level));
-    assert_int_equal(level, LOG_DEBUG);
-    assert_false(log_level_parse("Debug", &level) || log_level_parse("", &level));
 }
 
 static void cuts_long_values_and_lines(void **state)

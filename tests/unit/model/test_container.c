@@ -60,9 +60,6 @@ static void copies_everything(void **state)
     assert_int_equal(c->s.exit_code, 137);
     assert_int_equal(c->s.health, CONTAINER_HEALTH_STARTING);
 
-    assert_string_equal(container_env(c, "SERVICE_NAME"), "v1");
-    assert_string_equal(container_env(c, "SERVICE_TAGS"), "");
-    assert_null(container_env(c, "SERVICE"));
     assert_string_equal(container_label(c, "com.y"), "2");
     assert_null(container_label(c, "com.z"));
     assert_string_equal(container_network(c, "front")->ipv6, "fd00::2");
@@ -89,7 +86,6 @@ static void takes_an_empty_one(void **state)
                                         .error = ""};
     struct container *c CLEANUP_CONTAINER = container_new(&spec);
     assert_null(container_label(c, "a"));
-    assert_null(container_env(c, "a"));
     assert_null(container_network(c, "a"));
 }
 

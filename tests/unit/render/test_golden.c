@@ -69,7 +69,10 @@ static void check_pair(const char *name)
     struct nginx_options o = {.services = services, .expect = expect};
     o.n_services = strings(json_get(j, "services"), services);
     o.n_expect = strings(json_get(j, "expect"), expect);
-    assert_true(nginx_empty_parse(json_str(j, "empty", "down"), &o.empty));
+    const char *empty = json_str(j, "empty", "down");
+    o.empty = streq(empty, "keep")   ? NGINX_EMPTY_KEEP
+              : streq(empty, "omit") ? NGINX_EMPTY_OMIT
+                                     : NGINX_EMPTY_DOWN;
 
     struct engine *g = NULL;
     assert_int_equal(nginx_engine_new(&g, &o, &e), 0);
