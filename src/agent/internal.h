@@ -75,6 +75,7 @@ struct agent {
     size_t in_flight;
     bool ready;                      /* the writer is */
     bool acting;                     /* wanted is complete: writes may leave */
+    bool failing;                    /* writes fail; was said */
     bool in_sync;                    /* was announced */
     size_t written, deleted, failed; /* operations so far */
     msec_t started;

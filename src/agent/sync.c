@@ -249,43 +249,59 @@ static void pump(struct io_defer *d)
     }
 }
 
+/* Failing for a reason that lies outside of the keys: said when it begins and when it is over. */
+static void report_failing(struct agent *a, size_t n, const struct err *why)
+{
+    if (n > 0 && !a->failing && a->ready) {
+        a->failing = true;
+        log_warn("writes fail and will be tried again", "operations", LOG_U(n), "error",
+                 why ? why->msg : "", NULL);
+    } else if (n == 0 && a->failing) {
+        a->failing = false;
+        log_info("writes succeed again", NULL);
+    }
+}
+
 static void on_written(void *ctx, const struct registry_result *results, size_t n,
                        const struct err *why)
 {
     struct agent *a = ctx;
     must(n == a->in_flight);
-    size_t failures = 0;
+    size_t done = 0, conflicts = 0, failures = 0;
     for (size_t i = 0; i < n; i++) {
         const struct registry_op *op = &a->batch[i];
-        if (results[i].class != ERR_NONE) {
-            failures++;
-            if (results[i].class == ERR_INVALID) {
-                a->failed++;
-                log_error("the registry refuses a record", "key", op->key, "error",
-                          why ? why->msg : "", NULL);
+        switch (results[i].class) {
+        case ERR_NONE:
+            done++;
+            a->written += op->kind == REGISTRY_PUT;
+            a->deleted += op->kind == REGISTRY_DELETE;
+            if (n <= LOG_EACH_MAX && !a->o.dry_run) {
+                log_operation(a, op);
             }
-            continue;
-        }
-        a->written += op->kind == REGISTRY_PUT;
-        a->deleted += op->kind == REGISTRY_DELETE;
-        if (a->o.dry_run) {
-            continue;
-        }
-        if (n <= LOG_EACH_MAX) {
-            log_operation(a, op);
+            break;
+        case ERR_CONFLICT:
+        case ERR_CANCELLED:
+            conflicts++;
+            break;
+        case ERR_INVALID:
+            a->failed++;
+            log_error("the registry refuses a record", "key", op->key, "error", why ? why->msg : "",
+                      NULL);
+            break;
+        default:
+            failures++;
         }
     }
-    if (n > LOG_EACH_MAX && !a->o.dry_run) {
-        log_info("wrote a batch", "operations", LOG_U(n - failures), NULL);
+    if (n > LOG_EACH_MAX && done > 0 && !a->o.dry_run) {
+        log_info("wrote a batch", "operations", LOG_U(done), NULL);
     }
-    if (failures && why && a->ready) {
-        log_warn("some writes failed and will be tried again", "operations", LOG_U(failures),
-                 "error", why->msg, NULL);
+    if (done || failures) {
+        report_failing(a, failures, why);
     }
     a->in_flight = 0;
     buf_deinit(&a->values);
     reconcile_result(a->reconcile, io_now(a->io), results, n);
-    if (failures) {
+    if (conflicts) {
         reconcile_foreign(a->reconcile, on_foreign, a);
     }
     pump_soon(a);

@@ -2,7 +2,8 @@
  * Bindings of one port.
  *
  * Happy path: `-p 8081:80` is two entries in Docker ("0.0.0.0" and "::"), one in podman (""); both are
- * one binding here. The order depends on nothing but the bindings themselves, so ids that are made of
+ * one binding here. Published on a free port, the two may have different host ports, because the engine
+ * counts each family by itself; they are one binding all the same. The order depends on nothing but the bindings themselves, so ids that are made of
  * it stay as they are.
  */
 #include "mapping/bindings.h"
@@ -46,6 +47,35 @@ static size_t lower_bound(const struct container *c, uint16_t port, enum service
     return lo;
 }
 
+/*
+ * The n-th publish on every IPv4 address goes with the n-th on every IPv6 address. What was bound is still
+ * in order, and stands at the place of its IPv4 half. Returns how many are left.
+ */
+static size_t pair_families(struct binding *all, size_t n)
+{
+    for (size_t v4 = 0, v6 = 0;; v4++, v6++) {
+        while (v4 < n && (!all[v4].any_v4 || all[v4].any_v6)) {
+            v4++;
+        }
+        while (v6 < n && (!all[v6].any_v6 || all[v6].any_v4)) {
+            v6++;
+        }
+        if (v4 == n || v6 == n) {
+            break;
+        }
+        all[v4].any_v6 = true;
+        all[v4].host_port_v6 = all[v6].host_port;
+        all[v6].host_port = 0;
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (all[i].host_port) {
+            all[kept++] = all[i];
+        }
+    }
+    return kept;
+}
+
 void bindings_find(struct bindings *ret, const struct container *owner, uint16_t port,
                    enum service_proto proto, struct arena *a)
 {
@@ -67,6 +97,7 @@ void bindings_find(struct bindings *ret, const struct container *owner, uint16_t
             all[n++] = (struct binding){
                 .host_ip = p->host_ip,
                 .host_port = p->host_port,
+                .host_port_v6 = p->host_port,
                 .kind = kind,
                 .any_v4 = kind == ADDRESS_ANY_V4 || kind == ADDRESS_ANY,
                 .any_v6 = kind == ADDRESS_ANY_V6 || kind == ADDRESS_ANY,
@@ -84,5 +115,6 @@ void bindings_find(struct bindings *ret, const struct container *owner, uint16_t
             all[ret->n++] = all[i];
         }
     }
+    ret->n = pair_families(all, ret->n);
     ret->items = all;
 }

@@ -10,6 +10,7 @@ struct binding {
     const char
         *host_ip; /* as the engine gave it; of a publish on every address: 0.0.0.0, else :: */
     uint16_t host_port;
+    uint16_t host_port_v6; /* of a publish on every address: on those of IPv6 */
     enum address_kind kind;
     bool any_v4, any_v6; /* published on every address of that family */
 };
@@ -19,6 +20,6 @@ struct bindings {
     size_t n;
 };
 
-/* 0.0.0.0 and :: with one host port are one publish. */
+/* 0.0.0.0 and :: are one publish: first those with one host port, then the others in order. */
 void bindings_find(struct bindings *ret, const struct container *owner, uint16_t port,
                    enum service_proto proto, struct arena *a);

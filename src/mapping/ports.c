@@ -100,9 +100,14 @@ static struct address unpublished(struct mapping_job *job, const struct plan *p,
         .reason = "not published (container addresses are registered with --internal only)"};
 }
 
+static bool is_v6(const char *host)
+{
+    return strchr(host, ':') != NULL;
+}
+
 static const char *published_reason(struct arena *a, const struct binding *b, const char *why_not)
 {
-    bool v6 = strchr(b->host_ip, ':') != NULL;
+    bool v6 = is_v6(b->host_ip);
     char port[TEXT_NUMBER_MAX];
     const char *ip = b->host_ip[0] ? text_clean(a, b->host_ip, TEXT_VALUE_MAX) : "every address";
     const char *note = b->kind == ADDRESS_BAD            ? ", which is no IP address"
@@ -113,15 +118,23 @@ static const char *published_reason(struct arena *a, const struct binding *b, co
                      why_not ? why_not : "");
 }
 
-static struct address address_of_binding(struct mapping_job *job, const struct binding *b)
+/* The address, and at *ret_at the port that goes with its family. */
+static struct address address_of_binding(struct mapping_job *job, const struct binding *b,
+                                         uint16_t *ret_at)
 {
     struct address a = {0};
+    struct binding half = *b;
     if (b->any_v4 || b->any_v6) {
         a = address_of_wildcard(job, b->any_v4, b->any_v6);
     } else if (b->kind != ADDRESS_BAD) {
         a.host = b->host_ip;
     }
-    a.reason = published_reason(job->arena, b, a.host ? NULL : a.reason);
+    if (b->any_v6 && b->host_port_v6 != b->host_port && a.host && is_v6(a.host)) {
+        half.host_ip = "::";
+        half.host_port = b->host_port_v6;
+    }
+    a.reason = published_reason(job->arena, &half, a.host ? NULL : a.reason);
+    *ret_at = half.host_port;
     return a;
 }
 
@@ -134,7 +147,9 @@ static void offer_bindings(struct mapping_job *job, const struct plan *p, struct
         offer.host_port = b->host_port;
         offer.further = i > 0;
         offer.same_host_port = i > 0 && b->host_port == b[-1].host_port;
-        reach_at(&offer, p, address_of_binding(job, b), b->host_port, job->arena);
+        uint16_t at;
+        struct address a = address_of_binding(job, b, &at);
+        reach_at(&offer, p, a, at, job->arena);
         out[i] = offer;
     }
 }

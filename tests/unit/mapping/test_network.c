@@ -118,17 +118,41 @@ static void test_several_bindings_of_one_port(void **state)
                    "80/tcp 0.0.0.0:10000 = web-80 node1:web-1:80:10000 192.168.1.102:10000\n");
 }
 
-static void test_ids_stay_when_an_address_comes_or_goes(void **state)
+/* Published on free ports, the families have different numbers; it is one publish, and one id. */
+static void test_families_on_different_host_ports(void **state)
 {
     struct fx fx;
     fx_init(&fx);
     fx_bind(&fx, 80, SERVICE_TCP, "::", 8000);
     fx_bind(&fx, 80, SERVICE_TCP, "0.0.0.0", 8001);
+    fx_expect(&fx, "80/tcp 0.0.0.0:8001 = web node1:web-1:80 192.168.1.102:8001\n");
+    fx.o.host_v6 = FX_HOST6;
+    fx_expect(&fx, "80/tcp 0.0.0.0:8001 = web node1:web-1:80 192.168.1.102:8001\n");
+    fx.o.host_v4 = "";
+    fx_expect(&fx, "80/tcp 0.0.0.0:8001 = web node1:web-1:80 [2001:db8::102]:8000\n");
+
+    fx_init(&fx);
+    fx_bind(&fx, 80, SERVICE_TCP, "::", 8002);
+    fx_bind(&fx, 80, SERVICE_TCP, "0.0.0.0", 8003);
+    fx_bind(&fx, 80, SERVICE_TCP, "::", 8004);
+    fx_bind(&fx, 80, SERVICE_TCP, "0.0.0.0", 8001);
+    fx_publish(&fx, 80, SERVICE_TCP, 9000);
+    fx_expect(&fx, "80/tcp 0.0.0.0:8001 = web node1:web-1:80 192.168.1.102:8001\n"
+                   "80/tcp 0.0.0.0:8003 = web node1:web-1:80:8003 192.168.1.102:8003\n"
+                   "80/tcp 0.0.0.0:9000 = web node1:web-1:80:9000 192.168.1.102:9000\n");
+}
+
+static void test_ids_stay_when_an_address_comes_or_goes(void **state)
+{
+    struct fx fx;
+    fx_init(&fx);
+    fx_bind(&fx, 80, SERVICE_TCP, "::", 8000);
+    fx_bind(&fx, 80, SERVICE_TCP, "10.0.0.1", 8001);
     fx_expect(&fx, "80/tcp :::8000 -\n"
-                   "80/tcp 0.0.0.0:8001 = web node1:web-1:80:8001 192.168.1.102:8001\n");
+                   "80/tcp 10.0.0.1:8001 = web node1:web-1:80:8001 10.0.0.1:8001\n");
     fx.o.host_v6 = FX_HOST6;
     fx_expect(&fx, "80/tcp :::8000 = web node1:web-1:80 [2001:db8::102]:8000\n"
-                   "80/tcp 0.0.0.0:8001 = web node1:web-1:80:8001 192.168.1.102:8001\n");
+                   "80/tcp 10.0.0.1:8001 = web node1:web-1:80:8001 10.0.0.1:8001\n");
 }
 
 static void test_nothing_exposed(void **state)
@@ -504,6 +528,7 @@ int main(void)
         cmocka_unit_test(test_specific_addresses),
         cmocka_unit_test(test_wildcards_and_address_families),
         cmocka_unit_test(test_several_bindings_of_one_port),
+        cmocka_unit_test(test_families_on_different_host_ports),
         cmocka_unit_test(test_ids_stay_when_an_address_comes_or_goes),
         cmocka_unit_test(test_nothing_exposed),
         cmocka_unit_test(test_host_network),
