@@ -18,6 +18,7 @@ struct daemon {
     const struct daemon_ops *ops;
     void *ctx;
     struct io_signals *signals;
+    bool stopping;
     int status;
 };
 
@@ -32,7 +33,8 @@ static void on_signal(void *ctx, int signal)
         d->ops->describe(d->ctx, &state);
         log_info("state", "state", buf_str(&state), NULL);
         buf_deinit(&state);
-    } else {
+    } else if (!d->stopping) {
+        d->stopping = true;
         log_info("stopping", "signal", signal == SIGINT ? "INT" : "TERM", NULL);
         d->ops->stop(d->ctx);
     }
