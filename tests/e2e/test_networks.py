@@ -1,5 +1,8 @@
 """Which address and port a service gets: publishing, networks, protocols, and what --explain says."""
 import socket
+import subprocess
+
+import pytest
 
 from rig.wait import until_equal
 
@@ -57,6 +60,27 @@ def test_published_on_ipv6(tw, containers, records):
     uri = f"{records.uri}?value=addr"
     done = tw.run("agent", *tw.agent_options(), "--ip", "::1", "--once", "--dry-run", uri)
     assert f"[::1]:{containers.host_port(one)}" in done.stdout
+
+
+@pytest.fixture
+def parent_interface(test_id):
+    """One end of a pair of virtual cables, for macvlan to sit on."""
+    name = f"tw{test_id}"
+    subprocess.run(["ip", "link", "add", name, "type", "veth", "peer", "name", f"{name}p"], check=True)
+    subprocess.run(["ip", "link", "set", name, "up"], check=True)
+    yield name
+    subprocess.run(["ip", "link", "del", name], check=False)
+
+
+def test_macvlan_address_without_publishing(tw, containers, records, parent_interface):
+    """Its addresses are the network's own: exposed ports are reached there, nothing is published."""
+    macvlan = containers.network("mac", Driver="macvlan", Options={"parent": parent_interface},
+                                 IPAM={"Config": [{"Subnet": "10.213.77.0/24"}]})
+    tw.agent(records.uri)
+    web = containers.run("web", ports=(), expose=("80/tcp",), network=macvlan)
+    records.wait_service(records.key(web), host=containers.address(web, macvlan), port=80)
+    containers.docker.kill(web)
+    records.expect()
 
 
 def test_udp_and_several_ports(tw, containers, records):
