@@ -99,6 +99,11 @@ struct registry_writer_ops {
      */
     int (*write)(struct registry_writer *w, const struct registry_op *ops, size_t n);
     /*
+     * Everything that is wanted is in place for the first time, also when that is nothing at all: readers
+     * may take what is there for complete. NULL where a registry needs no such word. Not after a dry run.
+     */
+    void (*settled)(struct registry_writer *w);
+    /*
      * Ends the writer. deregister: our keys and our record are removed first (bounded by 3 s, else the
      * lease lapses). done runs once, from the loop; no event after it; w is freed by then.
      */

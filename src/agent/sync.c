@@ -139,6 +139,9 @@ static void announce(struct agent *a)
              LOG_U(HASH_COUNT(a->containers)), "services", LOG_U(desired_count(a->desired)),
              "written", LOG_U(a->written), "deleted", LOG_U(a->deleted), "ms",
              LOG_U(io_now(a->io) - a->started), NULL);
+    if (!a->o.dry_run && a->o.driver->writer->settled) {
+        a->o.driver->writer->settled(a->writer);
+    }
     io_trim();
     if (a->o.once || a->o.dry_run) {
         agent_end(a, reconcile_pending(a->reconcile) ? 1 : 0);

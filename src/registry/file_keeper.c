@@ -20,8 +20,8 @@
  * Failure modes:
  *   - There is no file, or it is not ours to understand (the reason is told by `unready`), or it has
  *     expired, so that its keys lapsed as those of a lease do: the listing is empty, and the file is
- *     left as it is until the first write, or the first heartbeat if nothing is wanted. Otherwise a
- *     reader would see an empty table, or a revived old one, before the first comparison.
+ *     left as it is until the first write, or until the agent has settled with nothing to write.
+ *     Otherwise a reader would see an empty table, or a revived old one, before the first comparison.
  *   - The disk refuses: unready, tried again with backoff for ever; when it works all of memory is
  *     written, including what failed, and a new listing tells what is there.
  *   - Somebody removed the lock file: it is taken anew. Where another agent was faster: deposed.
@@ -283,6 +283,13 @@ static void keep_alive(struct registry_writer *w)
     if (w->owed || !file_lock_valid(&w->lock) || !file_store_intact(&w->store) ||
         file_store_touch(&w->store, &e) < 0) {
         repair(w);
+    }
+}
+
+void file_keeper_settle(struct registry_writer *w)
+{
+    if (w->state == FILE_WRITER_S_READY && !w->dry_run && w->owed) {
+        keep_alive(w);
     }
 }
 

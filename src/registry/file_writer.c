@@ -217,6 +217,7 @@ const struct registry_writer_ops file_writer_ops = {
     .open = writer_open,
     .encode = writer_encode,
     .write = writer_write,
+    .settled = file_keeper_settle,
     .close = writer_close,
     .describe = writer_describe,
 };

@@ -58,6 +58,8 @@ struct registry_writer {
 /* Reads the file that is there and queues the announcement of its keys. */
 void file_keeper_start(struct registry_writer *w);
 
+/* What is wanted is in place: a file that is still missing, or of no use, is written now. */
+void file_keeper_settle(struct registry_writer *w);
 /* Stops timers, watch and announcement. */
 void file_keeper_stop(struct registry_writer *w);
 

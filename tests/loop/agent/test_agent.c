@@ -303,6 +303,19 @@ static void test_once(void **state)
     f->agent = agent_free(f->agent);
 }
 
+/* Nothing runs: the registry says so, rather than nothing, and readers need not wait. */
+static void test_once_with_nothing_to_register(void **state)
+{
+    struct fixture *f = *state;
+    f->o.once = true;
+    start(f);
+    loop_until(f->io, f->done);
+    assert_int_equal(f->exit_status, 0);
+    assert_int_equal(count(f, "\"services\":["), 1);
+    assert_int_equal(count(f, "\"id\":"), 0);
+    f->agent = agent_free(f->agent);
+}
+
 /* A container in another's network has that one's address, and follows it. */
 static void test_shared_network_follows_its_owner(void **state)
 {
@@ -380,6 +393,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_second_agent_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(test_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_once_with_nothing_to_register, setup, teardown),
         cmocka_unit_test_setup_teardown(test_shared_network_follows_its_owner, setup, teardown),
         cmocka_unit_test_setup_teardown(test_contested_id_is_handed_on, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_labels_are_skipped, setup, teardown),
