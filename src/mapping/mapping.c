@@ -150,8 +150,8 @@ static void map_ports(struct mapping_job *job, const struct state_verdict *state
         struct mapping_verdict *v = &ret->verdicts[i];
         *v = (struct mapping_verdict){.port = offers[i].port,
                                       .proto = offers[i].proto,
-                                      .host_ip = offers[i].host_ip,
-                                      .host_port = offers[i].host_port,
+                                      .host_ip = offers[i].used_ip,
+                                      .host_port = offers[i].used_port,
                                       .reason = refusal_of(&cands[i])};
         if (!v->reason) {
             make_service(job, &cands[i], several, state, &ids, v);

@@ -118,9 +118,9 @@ static const char *published_reason(struct arena *a, const struct binding *b, co
                      why_not ? why_not : "");
 }
 
-/* The address, and at *ret_at the port that goes with its family. */
+/* The address, and the half of the binding that goes with its family. */
 static struct address address_of_binding(struct mapping_job *job, const struct binding *b,
-                                         uint16_t *ret_at)
+                                         struct binding *ret_half)
 {
     struct address a = {0};
     struct binding half = *b;
@@ -134,7 +134,7 @@ static struct address address_of_binding(struct mapping_job *job, const struct b
         half.host_port = b->host_port_v6;
     }
     a.reason = published_reason(job->arena, &half, a.host ? NULL : a.reason);
-    *ret_at = half.host_port;
+    *ret_half = half;
     return a;
 }
 
@@ -147,9 +147,11 @@ static void offer_bindings(struct mapping_job *job, const struct plan *p, struct
         offer.host_port = b->host_port;
         offer.further = i > 0;
         offer.same_host_port = i > 0 && b->host_port == b[-1].host_port;
-        uint16_t at;
-        struct address a = address_of_binding(job, b, &at);
-        reach_at(&offer, p, a, at, job->arena);
+        struct binding half;
+        struct address a = address_of_binding(job, b, &half);
+        offer.used_ip = arena_strdup(job->arena, half.host_ip);
+        offer.used_port = half.host_port;
+        reach_at(&offer, p, a, half.host_port, job->arena);
         out[i] = offer;
     }
 }
@@ -158,7 +160,8 @@ static void offer_bindings(struct mapping_job *job, const struct plan *p, struct
 static size_t offer_key(struct mapping_job *job, const struct plan *p, const struct portlist *list,
                         const struct port_key *key, struct port_offer *out)
 {
-    struct port_offer offer = {.port = key->port, .proto = key->proto, .host_ip = ""};
+    struct port_offer offer = {
+        .port = key->port, .proto = key->proto, .host_ip = "", .used_ip = ""};
     struct address a = {0};
     struct bindings found;
 

@@ -10,6 +10,8 @@ struct port_offer {
     enum service_proto proto;
     const char *host_ip; /* of the binding; "" without one */
     uint16_t host_port;  /* 0 without one */
+    const char *used_ip; /* of its half for the address that was chosen: differs from the above */
+    uint16_t used_port;  /* only where the families were bound to different host ports */
     /* Several bindings of one port: the first one has neither. */
     bool further;        /* not the first: its id carries the host port */
     bool same_host_port; /* as an earlier binding, on another address: its id carries that too */

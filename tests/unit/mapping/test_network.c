@@ -129,7 +129,7 @@ static void test_families_on_different_host_ports(void **state)
     fx.o.host_v6 = FX_HOST6;
     fx_expect(&fx, "80/tcp 0.0.0.0:8001 = web node1:web-1:80 192.168.1.102:8001\n");
     fx.o.host_v4 = "";
-    fx_expect(&fx, "80/tcp 0.0.0.0:8001 = web node1:web-1:80 [2001:db8::102]:8000\n");
+    fx_expect(&fx, "80/tcp :::8000 = web node1:web-1:80 [2001:db8::102]:8000\n");
 
     fx_init(&fx);
     fx_bind(&fx, 80, SERVICE_TCP, "::", 8002);
