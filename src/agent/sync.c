@@ -178,12 +178,17 @@ static void encode_batch(struct agent *a, size_t n)
 
 static void log_operation(const struct agent *a, const struct registry_op *op)
 {
-    const struct service *svc = op->kind == REGISTRY_PUT ? desired_get(a->desired, op->key) : NULL;
-    if (!svc) {
+    if (op->kind == REGISTRY_DELETE) {
         log_info("deregistered", "key", op->key, NULL);
         return;
     }
-    log_info("registered", "key", op->key, "host", svc->s.host, "port", LOG_U(svc->s.port), NULL);
+    const struct service *svc = desired_get(a->desired, op->key);
+    if (svc) {
+        log_info("registered", "key", op->key, "host", svc->s.host, "port", LOG_U(svc->s.port),
+                 NULL);
+    } else { /* its container went while the write was on its way: a delete follows */
+        log_info("registered, but no longer wanted", "key", op->key, NULL);
+    }
 }
 
 static void on_written(void *ctx, const struct registry_result *results, size_t n,
