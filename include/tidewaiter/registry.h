@@ -25,10 +25,12 @@ struct registry_uri;
 
 /* ---- writer ---- */
 
-/* Who a key in the registry belongs to, as far as its lease and value tell. */
+/* Who a key in the registry belongs to, as far as its lease, session or value tell. */
 enum registry_owner {
-    REGISTRY_OURS,    /* on our lease, or recognisably written by an earlier run of this node */
-    REGISTRY_FOREIGN, /* held by somebody else: never deleted, overwritten only once it is gone */
+    REGISTRY_OURS,      /* on our lease, or recognisably written by an earlier run of this node */
+    REGISTRY_FOREIGN,   /* held by somebody else: never deleted, overwritten only once it is gone */
+    REGISTRY_UNCLAIMED, /* nobody's any more (another tool's, with an id of ours): overwritten when
+                           wanted, never deleted */
 };
 
 enum registry_op_kind { REGISTRY_PUT, REGISTRY_DELETE };
@@ -39,7 +41,9 @@ struct registry_op {
     const char *key;
     const char *value; /* PUT only */
     size_t value_len;
-    int64_t revision; /* of the key as last seen; 0: absent. The write is conditional on it */
+    /* Of the key as last seen; 0: absent. The write is conditional on it where the registry can do
+     * that (Consul's agent cannot). */
+    int64_t revision;
 };
 
 struct registry_result {
@@ -51,8 +55,7 @@ struct registry_result {
 struct registry_writer_events {
     /* A complete listing of our keys begins: what was seen before no longer counts. */
     void (*begin)(void *ctx);
-    /* A key of ours, or one that we asked for, has this content. digest: hash64 of the value
-     * (src/base/hash.h). */
+    /* A key of ours, or one that we asked for, has this content. digest: as encode() gives it. */
     void (*seen)(void *ctx, const char *key, uint64_t digest, int64_t revision,
                  enum registry_owner owner);
     /* A key is absent as of this revision. Also reported for keys that we never had. */
@@ -68,12 +71,24 @@ struct registry_writer_events {
                     const struct err *why);
 };
 
+/* How records look, where a registry knows more than one way. */
+enum registry_dialect {
+    REGISTRY_NATIVE,      /* as this project's contract has them */
+    REGISTRY_REGISTRATOR, /* as gliderlabs/registrator writes them */
+};
+
 struct registry_writer_config {
     const struct registry_uri *uri; /* borrowed until close has ended */
-    const char *node;               /* this agent's node name; copied */
+    const char *node;               /* who owns the records: this agent's node name; copied */
+    const char *id_host;            /* first part of the services' ids; NULL: node; copied */
     unsigned ttl_s;                 /* lease time to live, at least 5 */
-    bool dry_run;                   /* look, report, but never change anything, not even a lease */
+    enum registry_dialect dialect;
+    /* Records that say nothing of an owner and whose id has the form id_host:name:port[:udp] are ours. */
+    bool adopt_by_id;
+    bool dry_run; /* look, report, but never change anything, not even a lease */
 };
+
+#define REGISTRY_ENCODED_PARTLY 1
 
 struct registry_writer;
 
@@ -88,11 +103,12 @@ struct registry_writer_ops {
                 const struct registry_writer_config *config,
                 const struct registry_writer_events *events, void *ctx, struct err *e);
     /*
-     * Pure: appends the key (without terminator) and the value that svc has in this registry.
-     * ERR_INVALID when svc cannot be represented in it.
+     * Pure: appends the key (without terminator) and the value that svc has in this registry; *ret_digest
+     * is what `seen` reports of a key that holds it. ERR_INVALID when svc cannot be represented in it;
+     * REGISTRY_ENCODED_PARTLY when it can, but for what e names (the class of e is ERR_INVALID then).
      */
     int (*encode)(const struct registry_writer *w, const struct service *svc, struct buf *ret_key,
-                  struct buf *ret_value, struct err *e);
+                  struct buf *ret_value, uint64_t *ret_digest, struct err *e);
     /*
      * Carries out 1..batch_max operations on distinct keys; one batch in flight at a time. -EBUSY while
      * one is in flight, -EAGAIN while not ready; otherwise `written` follows exactly once.
@@ -130,6 +146,12 @@ struct registry_reader_events {
 struct registry_reader_config {
     const struct registry_uri *uri; /* borrowed until close has ended */
     bool once;                      /* one listing, no watch */
+    /*
+     * Which service names the caller looks at, as shell globs; borrowed until close has ended; none: all.
+     * A hint for registries that are followed name by name; others may report more.
+     */
+    const char *const *names;
+    size_t n_names;
 };
 
 struct registry_reader;
@@ -152,7 +174,9 @@ struct registry_driver {
     const struct registry_reader_ops *reader;
 };
 
-extern const struct registry_driver registry_etcd;
+extern const struct registry_driver registry_consul;
+extern const struct registry_driver registry_consulkv;
+extern const struct registry_driver registry_etcd; /* also for the SkyDNS layout */
 extern const struct registry_driver registry_file;
 
 /* The driver that a parsed URI asks for; never NULL, because parsing refuses other schemes. */

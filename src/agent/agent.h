@@ -24,7 +24,16 @@ struct agent_options {
     const struct registry_uri *uri;
     unsigned ttl_s;
     struct mapping_options mapping; /* node "": the engine's name, else the host's */
-    bool drain;                     /* deregister when told to stop, not when dead */
+    enum registry_dialect dialect;
+    bool adopt_by_id; /* see struct registry_writer_config */
+    /* Records belong to node and engine together: hosts of one name do not touch each other's. */
+    bool owner_with_engine;
+    /* What a failed container leaves registered (deregister on-success) goes after so long; 0: never. */
+    msec_t stopped_ttl;
+    /* A registry that was not reached once within so long ends the agent with 1; MSEC_NEVER: it is
+     * tried for ever. */
+    msec_t registry_patience;
+    bool drain; /* deregister when told to stop, not when dead */
     bool deregister_on_exit;
     bool once;    /* stop when everything is in place */
     bool dry_run; /* print to stdout what would be written, write nothing, stop */

@@ -62,12 +62,49 @@ static void warn_once(struct agent_container *e, const struct mapping_result *r)
     }
 }
 
+/* What the registry cannot hold of a container's services, to be logged once per content. */
+struct refusals {
+    struct arena *arena;
+    struct refusal {
+        const struct service *svc;
+        const char *reason;
+        bool partly;
+    } * items;
+    size_t n;
+    uint64_t digest;
+};
+
+static void refuse(struct refusals *f, const struct service *svc, bool partly,
+                   const struct err *err)
+{
+    f->items[f->n++] =
+        (struct refusal){.svc = svc, .reason = arena_strdup(f->arena, err->msg), .partly = partly};
+    f->digest = hash64_more(f->digest, err->msg, strlen(err->msg) + 1);
+}
+
+static void warn_refusals(struct agent_container *e, const struct refusals *f)
+{
+    if (f->digest == e->refused) {
+        return;
+    }
+    e->refused = f->digest;
+    for (size_t i = 0; i < f->n; i++) {
+        const struct refusal *x = &f->items[i];
+        log_warn(x->partly ? "registered without what the registry cannot hold"
+                           : "skipped a service",
+                 "container", e->c->s.name, "service", x->svc->s.name, "id", x->svc->s.id, "reason",
+                 x->reason, NULL);
+    }
+}
+
 /* Key of each service in the registry's own form; a service it cannot hold is named and left out. */
-static size_t make_claims(struct agent *a, const struct agent_container *e,
+static size_t make_claims(struct agent *a, struct agent_container *e,
                           const struct mapping_result *r, struct desired_claim *claims,
                           struct arena *keys)
 {
     size_t n = 0;
+    struct refusals refusals = {
+        .arena = keys, .items = arena_alloc(keys, r->n_services * sizeof(*refusals.items) + 1)};
     for (size_t i = 0; i < r->n_verdicts; i++) {
         struct service *svc = r->verdicts[i].service;
         if (!svc) {
@@ -75,10 +112,12 @@ static size_t make_claims(struct agent *a, const struct agent_container *e,
         }
         struct buf key = BUF_INIT(AGENT_KEY_MAX), value = BUF_INIT(AGENT_VALUE_MAX);
         struct err err = ERR_INIT;
-        if (a->o.driver->writer->encode(a->writer, svc, &key, &value, &err) < 0) {
-            log_warn("skipped a service", "container", e->c->s.name, "service", svc->s.name, "id",
-                     svc->s.id, "reason", err.msg, NULL);
-        } else {
+        uint64_t digest;
+        int got = a->o.driver->writer->encode(a->writer, svc, &key, &value, &digest, &err);
+        if (got != 0) {
+            refuse(&refusals, svc, got > 0, &err);
+        }
+        if (got >= 0) {
             claims[n].key = arena_memdup0(keys, buf_str(&key), key.len);
             claims[n].service = svc;
             n++;
@@ -86,6 +125,7 @@ static size_t make_claims(struct agent *a, const struct agent_container *e,
         buf_deinit(&key);
         buf_deinit(&value);
     }
+    warn_refusals(e, &refusals);
     return n;
 }
 

@@ -30,6 +30,7 @@ struct agent_container {
     char id[CONTAINER_ID_LEN + 1];
     struct container *c;
     uint64_t warned;    /* digest of the warnings logged last */
+    uint64_t refused;   /* digest of what the registry could not hold of it */
     msec_t drain_until; /* told to stop: withheld until then; else 0 */
     bool drain_over;    /* that time has passed: a fresh look decides */
     bool missing;       /* absent from the latest listing, not yet believed */

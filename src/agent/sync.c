@@ -50,9 +50,10 @@ static void on_want(void *ctx, const char *key, const struct service *svc)
     struct agent *a = ctx;
     struct buf k = BUF_INIT(AGENT_KEY_MAX), v = BUF_INIT(AGENT_VALUE_MAX);
     struct err err = ERR_INIT;
+    uint64_t digest;
     /* Encoded once before, when the claim was made. */
-    must(a->o.driver->writer->encode(a->writer, svc, &k, &v, &err) == 0);
-    reconcile_want(a->reconcile, key, hash64(v.data, v.len));
+    must(a->o.driver->writer->encode(a->writer, svc, &k, &v, &digest, &err) >= 0);
+    reconcile_want(a->reconcile, key, digest);
     buf_deinit(&k);
     buf_deinit(&v);
     pump_soon(a);
@@ -164,7 +165,8 @@ static void encode_batch(struct agent *a, size_t n)
             buf_reset(&key);
             const struct service *svc = desired_get(a->desired, a->ops[i].key);
             must(svc);
-            must(a->o.driver->writer->encode(a->writer, svc, &key, &a->values, &err) == 0);
+            uint64_t digest;
+            must(a->o.driver->writer->encode(a->writer, svc, &key, &a->values, &digest, &err) >= 0);
         }
         a->batch[i].value_len = a->values.len - a->batch[i].value_len;
     }

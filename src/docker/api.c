@@ -80,7 +80,7 @@ int docker_error(struct err *e, const struct http_peer *peer, const char *what,
 static void finish(struct docker_lookup *l, struct container *take_c, const struct err *why)
 {
     docker_networks_deinit(&l->networks);
-    l->done(l->ctx, take_c, l->engine, why);
+    l->done(l->ctx, take_c, l->engine.name, why);
 }
 
 static int ask(struct docker_lookup *l, enum docker_lookup_step step, struct err *e)
@@ -142,8 +142,8 @@ static void on_done(struct http_request *r, const struct http_result *res)
     int next = 0;
     switch (l->step) {
     case DOCKER_LOOKUP_INFO:
-        if (ok && docker_decode_info(l->engine, res->body, res->body_len, NULL) < 0) {
-            l->engine[0] = '\0';
+        if (ok && docker_decode_info(&l->engine, res->body, res->body_len, NULL) < 0) {
+            l->engine.name[0] = '\0';
         }
         next = ask(l, DOCKER_LOOKUP_NETWORKS, &err);
         break;
@@ -191,7 +191,7 @@ int docker_lookup_start(struct docker_lookup *l, struct io *io, const struct htt
     l->io = io;
     l->peer = peer;
     l->networks = (struct docker_networks)DOCKER_NETWORKS_NULL;
-    l->engine[0] = '\0';
+    l->engine.name[0] = '\0';
     l->done = done;
     l->ctx = ctx;
     must(str_copy(l->ref, sizeof(l->ref), name));

@@ -36,7 +36,7 @@ struct docker_lookup {
     const struct http_peer *peer;
     enum docker_lookup_step step;
     char ref[DOCKER_NAME_MAX];
-    char engine[DOCKER_NAME_MAX];
+    struct docker_info engine;
     struct docker_networks networks;
     docker_lookup_fn done;
     void *ctx;

@@ -161,8 +161,14 @@ int docker_list_finish(const struct docker_list *l, struct err *e) WARN_UNUSED;
 
 /* ---- the engine ---- */
 
-/* Body of /info: the host's name; "" when the engine does not say. */
-int docker_decode_info(char ret_name[DOCKER_NAME_MAX], const char *text, size_t len,
+/* "" what the engine does not say. */
+struct docker_info {
+    char name[DOCKER_NAME_MAX]; /* of the host */
+    char id[DOCKER_NAME_MAX];   /* of the engine: unique, survives restarts */
+};
+
+/* Body of /info. */
+int docker_decode_info(struct docker_info *ret, const char *text, size_t len,
                        struct err *e) WARN_UNUSED;
 
 /* An error body ({"message": ...} or plain text) as one line for people; "" when empty. */

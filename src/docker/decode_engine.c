@@ -55,7 +55,16 @@ int docker_api_prefix(char ret[DOCKER_PREFIX_MAX], const char *api_version, stru
     return 0;
 }
 
-int docker_decode_info(char ret_name[DOCKER_NAME_MAX], const char *text, size_t len, struct err *e)
+/* A text member as it is; "" when it is absent, too long or holds a control character. */
+static void copy_member(const json *root, const char *key, char ret[DOCKER_NAME_MAX])
+{
+    if (!str_copy(ret, DOCKER_NAME_MAX, json_str(root, key, "")) ||
+        !str_printable(ret, strlen(ret))) {
+        ret[0] = '\0';
+    }
+}
+
+int docker_decode_info(struct docker_info *ret, const char *text, size_t len, struct err *e)
 {
     CLEANUP_JSON json *root = NULL;
     int r = json_parse(&root, text, len, e);
@@ -63,12 +72,8 @@ int docker_decode_info(char ret_name[DOCKER_NAME_MAX], const char *text, size_t 
         err_wrap(e, "info");
         return r;
     }
-    const char *name = json_str(root, "Name", "");
-    char copy[DOCKER_NAME_MAX];
-    if (!str_copy(copy, sizeof(copy), name) || !str_printable(copy, strlen(copy))) {
-        copy[0] = '\0';
-    }
-    memcpy(ret_name, copy, sizeof(copy));
+    copy_member(root, "Name", ret->name);
+    copy_member(root, "ID", ret->id);
     return 0;
 }
 

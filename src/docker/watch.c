@@ -193,7 +193,7 @@ static void pinged(struct docker_watch *w, const struct http_result *res)
         watch_lost(w, &err);
     } else if (docker_api_prefix(w->prefix, http_header(&w->ask, "api-version"), &err) < 0) {
         watch_lost(w, &err);
-    } else if (w->engine[0] == '\0') {
+    } else if (w->engine.name[0] == '\0') {
         watch_ask(w, WATCH_ASK_INFO);
     } else {
         watch_stream_start(w);
@@ -209,7 +209,7 @@ static void informed(struct docker_watch *w, const struct http_result *res)
         return;
     }
     if (res->code == 0 && res->status == 200 &&
-        docker_decode_info(w->engine, res->body, res->body_len, &err) < 0) {
+        docker_decode_info(&w->engine, res->body, res->body_len, &err) < 0) {
         w->last_error = err;
     }
     watch_stream_start(w);
@@ -403,7 +403,12 @@ void docker_watch_relist(struct docker_watch *w)
 
 const char *docker_watch_engine_name(const struct docker_watch *w)
 {
-    return w->engine;
+    return w->engine.name;
+}
+
+const char *docker_watch_engine_id(const struct docker_watch *w)
+{
+    return w->engine.id;
 }
 
 void docker_watch_close(struct docker_watch *w, void (*done)(void *ctx), void *ctx)
@@ -426,7 +431,7 @@ void docker_watch_describe(const struct docker_watch *w, struct buf *out)
     json_object(&j);
     json_field_str(&j, "state", states[w->state].name);
     json_field_str(&j, "address", docker_peer_name(w->config.peer));
-    json_field_str(&j, "engine", w->engine);
+    json_field_str(&j, "engine", w->engine.name);
     json_field_str(&j, "api", w->prefix);
     json_field_bool(&j, "connected", w->up);
     json_field_int(&j, "containers", (int64_t)HASH_COUNT(w->set));

@@ -63,6 +63,9 @@ void docker_watch_relist(struct docker_watch *w);
 
 /* The engine's host name from /info; "" until known (it is asked before the first listing). */
 const char *docker_watch_engine_name(const struct docker_watch *w);
+/* What tells it from every other engine, of the same host name too; "" until known, or when it has none
+ * (podman). */
+const char *docker_watch_engine_id(const struct docker_watch *w);
 
 void docker_watch_close(struct docker_watch *w, void (*done)(void *ctx), void *ctx);
 

@@ -87,7 +87,7 @@ struct docker_watch {
     void *ctx;
 
     char prefix[DOCKER_PREFIX_MAX];
-    char engine[DOCKER_NAME_MAX];
+    struct docker_info engine;
     struct docker_networks networks;
     bool up, up_known; /* what connected() said last */
     bool gap;          /* events may have been missed since the last listing */

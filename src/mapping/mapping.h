@@ -1,6 +1,7 @@
 #pragma once
 /*
- * Mapping: container → services, in the native form of the product contract. Pure: same input, same
+ * Mapping: container → services, by the native rules of the product contract or by those of
+ * gliderlabs/registrator. Pure: same input, same
  * output, no clock, no socket, no name service.
  *
  * Every port ends in a verdict with the rule that decided, in words; `tidewaiter explain` prints them.
@@ -12,10 +13,12 @@
 
 enum mapping_name_from { MAPPING_NAME_IMAGE, MAPPING_NAME_COMPOSE, MAPPING_NAME_CONTAINER };
 enum mapping_health { MAPPING_HEALTH_GATE, MAPPING_HEALTH_MARK, MAPPING_HEALTH_IGNORE };
+enum mapping_rules { MAPPING_NATIVE, MAPPING_REGISTRATOR };
 enum mapping_deregister { MAPPING_DEREGISTER_ALWAYS, MAPPING_DEREGISTER_ON_SUCCESS };
 
 /* All pointers borrowed. */
 struct mapping_options {
+    enum mapping_rules rules;
     const char *node;    /* first part of every id */
     const char *host_v4; /* address for ports published on every address; "" when there is none */
     const char *host_v6;
@@ -28,6 +31,9 @@ struct mapping_options {
     const char *tags; /* comma list for every service; "" = none */
     enum mapping_health health;
     enum mapping_deregister deregister;
+    const char *ip_label; /* REGISTRATOR: label that holds a container's address; "" = none */
+    /* REGISTRATOR: -ip was given, so that host_v4 (or host_v6) goes before what a binding says. */
+    bool ip_forced;
 };
 
 struct mapping_verdict {

@@ -71,7 +71,7 @@ static int check(const struct service_spec *spec, struct err *e)
         r = check_text("id", spec->id, SERVICE_ID_MAX, e);
     }
     if (r == 0) {
-        r = check_text("host", spec->host, SERVICE_HOST_MAX, e);
+        r = str_empty(spec->host) ? 0 : check_text("host", spec->host, SERVICE_HOST_MAX, e);
     }
     if (r == 0) {
         r = check_length("node", spec->node, SERVICE_TEXT_MAX, e);

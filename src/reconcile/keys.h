@@ -19,7 +19,8 @@ enum key_state {
     KEY_S_REFUSED,  /* the registry can never take what is wanted: waits until that changes */
 };
 
-enum key_presence { KEY_ABSENT, KEY_OURS, KEY_FOREIGN };
+/* As enum registry_owner, and absent. */
+enum key_presence { KEY_ABSENT, KEY_OURS, KEY_FOREIGN, KEY_UNCLAIMED };
 
 struct key {
     UT_hash_handle hh;

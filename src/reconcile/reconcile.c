@@ -128,7 +128,12 @@ void reconcile_seen(struct reconcile *r, const char *key, uint64_t digest, int64
 {
     struct key *k = keys_get(&r->keys, key);
     if (!outdated(r, k, revision)) {
-        observe(r, k, owner == REGISTRY_OURS ? KEY_OURS : KEY_FOREIGN, digest, revision);
+        static const enum key_presence presence[] = {
+            [REGISTRY_OURS] = KEY_OURS,
+            [REGISTRY_FOREIGN] = KEY_FOREIGN,
+            [REGISTRY_UNCLAIMED] = KEY_UNCLAIMED,
+        };
+        observe(r, k, presence[owner], digest, revision);
     }
 }
 
@@ -181,7 +186,8 @@ static void issue(struct reconcile *r, struct key *k, struct reconcile_op *op)
     op->kind = k->wanted ? REGISTRY_PUT : REGISTRY_DELETE;
     op->key = k->name;
     /* somebody else's key: on the condition that it is gone */
-    op->revision = k->presence == KEY_OURS ? k->revision : 0;
+    bool replaces = k->presence == KEY_OURS || k->presence == KEY_UNCLAIMED;
+    op->revision = replaces ? k->revision : 0;
     r->batch[r->n_batch++] = (struct issued){
         .key = k, .digest = k->want_digest, .revision = op->revision, .kind = op->kind};
     k->probe = false;

@@ -12,6 +12,10 @@ const struct registry_driver *registry_driver_for(const struct registry_uri *uri
         return &registry_file;
     case REGISTRY_ETCD:
         return &registry_etcd;
+    case REGISTRY_SKYDNS:
+    case REGISTRY_CONSUL:
+    case REGISTRY_CONSULKV:
+        break;
     }
     must(!"a scheme without a driver");
     return NULL;

@@ -422,13 +422,14 @@ static int writer_open(struct registry_writer **ret, struct io *io,
 }
 
 static int writer_encode(const struct registry_writer *w, const struct service *svc,
-                         struct buf *ret_key, struct buf *ret_value, struct err *e)
+                         struct buf *ret_key, struct buf *ret_value, uint64_t *ret_digest,
+                         struct err *e)
 {
     etcd_layout_key(&w->layout, svc, ret_key);
     if (buf_error(ret_key)) {
         return err_set(e, ERR_INVALID, -EMSGSIZE, "the key of %s is too long", svc->s.id);
     }
-    return record_encode(w->uri->form, svc, ret_value, e);
+    return record_encode_digest(w->uri->form, svc, ret_value, ret_digest, e);
 }
 
 static void writer_describe(const struct registry_writer *w, struct buf *out)

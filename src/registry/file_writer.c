@@ -77,14 +77,15 @@ static int writer_open(struct registry_writer **ret, struct io *io,
 }
 
 static int writer_encode(const struct registry_writer *w, const struct service *svc,
-                         struct buf *ret_key, struct buf *ret_value, struct err *e)
+                         struct buf *ret_key, struct buf *ret_value, uint64_t *ret_digest,
+                         struct err *e)
 {
     (void)w;
     buf_printf(ret_key, "%s/%s", svc->s.name, svc->s.id);
     if (buf_error(ret_key)) {
         return err_set(e, ERR_INVALID, buf_error(ret_key), "the key of %s is too long", svc->s.id);
     }
-    return record_encode(RECORD_JSON, svc, ret_value, e);
+    return record_encode_digest(RECORD_JSON, svc, ret_value, ret_digest, e);
 }
 
 /* ---- batches ---- */

@@ -41,11 +41,15 @@ const char *record_form_name(enum record_form form);
 bool record_form_parse(const char *text, enum record_form *ret);
 
 /*
- * Appends the value of svc. -EMSGSIZE (ERR_INVALID) when it is longer than RECORD_VALUE_MAX or than out
+ * Appends the value of svc. -EINVAL (ERR_INVALID) when it has no host. -EMSGSIZE (ERR_INVALID) when it is longer than RECORD_VALUE_MAX or than out
  * takes; out then carries its sticky error or an unfinished value.
  */
 int record_encode(enum record_form form, const struct service *svc, struct buf *out,
                   struct err *e) WARN_UNUSED;
+
+/* The same, and hash64 of what was appended: how registries that keep values as they are compare them. */
+int record_encode_digest(enum record_form form, const struct service *svc, struct buf *out,
+                         uint64_t *ret_digest, struct err *e) WARN_UNUSED;
 
 /*
  * A service from the value of the key .../<name>/<id>, in whichever form it has. The key decides name

@@ -16,6 +16,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/must.h"
 #include "base/str.h"
@@ -103,6 +104,10 @@ int record_encode(enum record_form form, const struct service *svc, struct buf *
 {
     size_t before = out->len;
     struct json_writer w;
+    if (str_empty(svc->s.host)) {
+        return err_set(e, ERR_INVALID, -EINVAL,
+                       "%s has no address, which only Consul's agent can express", svc->s.id);
+    }
     json_begin(&w, out);
     switch (form) {
     case RECORD_JSON:
@@ -119,4 +124,15 @@ int record_encode(enum record_form form, const struct service *svc, struct buf *
         return err_set(e, ERR_INVALID, -EMSGSIZE, "the record of %s is too long", svc->s.id);
     }
     return 0;
+}
+
+int record_encode_digest(enum record_form form, const struct service *svc, struct buf *out,
+                         uint64_t *ret_digest, struct err *e)
+{
+    size_t before = out->len;
+    int r = record_encode(form, svc, out, e);
+    if (r == 0) {
+        *ret_digest = hash64(out->data + before, out->len - before);
+    }
+    return r;
 }

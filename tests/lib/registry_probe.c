@@ -25,6 +25,7 @@ struct keeper_item {
     UT_hash_handle hh;
     struct service *service;
     struct buf value;
+    uint64_t digest;
     char key[];
 };
 
@@ -239,7 +240,8 @@ static struct keeper_item *item_of(struct keeper *k, struct service *svc, bool m
     struct buf key = BUF_INIT(4096), value = BUF_INIT(1 << 21);
     struct err e = ERR_INIT;
     struct keeper_item *item;
-    assert_int_equal(k->driver->writer->encode(k->writer, svc, &key, &value, &e), 0);
+    uint64_t digest;
+    assert_int_equal(k->driver->writer->encode(k->writer, svc, &key, &value, &digest, &e), 0);
     HASH_FIND_STR(k->items, buf_str(&key), item);
     if (!item && make) {
         item = xcalloc(1, sizeof(*item) + key.len + 1);
@@ -247,6 +249,7 @@ static struct keeper_item *item_of(struct keeper *k, struct service *svc, bool m
         HASH_ADD_STR(k->items, key, item);
         item->service = service_ref(svc);
         item->value = value;
+        item->digest = digest;
     } else {
         buf_deinit(&value);
     }
@@ -259,7 +262,7 @@ void keeper_want(struct keeper *k, const char *node, const char *name, const cha
                  uint16_t port)
 {
     struct keeper_item *item = item_of(k, make_service(node, name, host, port), true);
-    reconcile_want(k->reconcile, item->key, hash64(buf_str(&item->value), item->value.len));
+    reconcile_want(k->reconcile, item->key, item->digest);
     pump(k);
 }
 
@@ -285,7 +288,7 @@ void keeper_want_large(struct keeper *k, const char *node, const char *name, con
     service_unref(small);
     free(text);
     struct keeper_item *item = item_of(k, large, true);
-    reconcile_want(k->reconcile, item->key, hash64(buf_str(&item->value), item->value.len));
+    reconcile_want(k->reconcile, item->key, item->digest);
     pump(k);
 }
 

@@ -174,7 +174,8 @@ static void put(struct fixture *f, const char *name, const char *id, int64_t rev
     struct service *svc = NULL;
     struct err e = ERR_INIT;
     assert_int_equal(service_new(&svc, &spec, &e), 0);
-    assert_int_equal(file_writer_ops.encode(f->w, svc, &key, &value, &e), 0);
+    uint64_t digest;
+    assert_int_equal(file_writer_ops.encode(f->w, svc, &key, &value, &digest, &e), 0);
     const struct registry_op op = {.kind = REGISTRY_PUT,
                                    .key = buf_str(&key),
                                    .value = value.data,

@@ -39,20 +39,26 @@ static void prefixes(void **state)
 static void info(void **state)
 {
     (void)state;
-    char name[DOCKER_NAME_MAX] = "";
+    struct docker_info info = {0};
     struct err e = ERR_INIT;
     for (size_t i = 0; i < 3; i++) {
         struct buf text;
         assert_true(golden_read(&text, golden_engines[i], "info.json"));
-        assert_int_equal(docker_decode_info(name, text.data, text.len, &e), 0);
-        assert_string_equal(name, "vm");
+        assert_int_equal(docker_decode_info(&info, text.data, text.len, &e), 0);
+        assert_string_equal(info.name, "vm");
         buf_deinit(&text);
     }
-    assert_int_equal(docker_decode_info(name, "{}", 2, &e), 0);
-    assert_string_equal(name, "");
-    assert_int_equal(docker_decode_info(name, "{\"Name\":\"a\\nb\"}", 15, &e), 0);
-    assert_string_equal(name, "");
-    assert_int_equal(docker_decode_info(name, "nope", 4, &e), -EINVAL);
+    const char both[] = "{\"ID\":\"3KXB:W6ZL:C2BD\",\"Containers\":2,\"Name\":\"h1\"}";
+    assert_int_equal(docker_decode_info(&info, both, sizeof(both) - 1, &e), 0);
+    assert_string_equal(info.name, "h1");
+    assert_string_equal(info.id, "3KXB:W6ZL:C2BD");
+    assert_int_equal(docker_decode_info(&info, "{}", 2, &e), 0);
+    assert_string_equal(info.name, "");
+    assert_string_equal(info.id, "");
+    assert_int_equal(docker_decode_info(&info, "{\"Name\":\"a\\nb\"}", 15, &e), 0);
+    assert_string_equal(info.name, "");
+    assert_string_equal(info.id, "");
+    assert_int_equal(docker_decode_info(&info, "nope", 4, &e), -EINVAL);
 }
 
 static void messages(void **state)

@@ -1,0 +1,31 @@
+#pragma once
+/*
+ * What readers get from Consul: names, and the instances of a name with their health. Pure.
+ */
+#include "tidewaiter/err.h"
+#include "tidewaiter/service.h"
+
+#include <stddef.h>
+
+/* One instance that was left out. */
+typedef void (*consul_skipped_fn)(void *ctx, const char *key, const struct err *why);
+
+/*
+ * GET /v1/catalog/services: calls name for each service name, but for "consul" itself and names that
+ * cannot be ours (service_new() would refuse them: skipped). -EINVAL, ERR_BUG for what is no such answer.
+ */
+int consul_decode_names(const char *text, size_t len, void (*name)(void *ctx, const char *name),
+                        consul_skipped_fn skipped, void *ctx, struct err *e) WARN_UNUSED;
+
+/*
+ * GET /v1/health/service/NAME: calls instance (which takes the reference) for each. Host:
+ * Service.Address, where that is empty Node.Address. Id: the agent keeps ids unique, the catalog only
+ * per node, so an id that was seen before in this answer gets "@<node>". Status: the worst of all its checks, node checks
+ * among them; maintenance is critical. Weight: Weights.Passing, or Weights.Warning of a warning one; both
+ * 1, Consul's default: unset. Attributes: Meta, without our own two, which become node and container.
+ * Tags in order; proto udp when there is a tag "udp". Port 0 (a service without one) and what service_new()
+ * refuses is skipped.
+ */
+int consul_decode_health(const char *name, const char *text, size_t len,
+                         void (*instance)(void *ctx, struct service *take_svc),
+                         consul_skipped_fn skipped, void *ctx, struct err *e) WARN_UNUSED;
