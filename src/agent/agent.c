@@ -9,12 +9,14 @@
  *
  * Failure modes: an engine out of reach is retried by the watch for ever and logged once per change of
  * state, while what is registered stays; a registry setting that cannot work ends the agent with 1, as
- * does another agent that took over the node name. A one-shot run that reaches no engine or registry
+ * does another agent that took over the node name, and a registry that does not answer once within the
+ * patience that was asked for. A one-shot run that reaches no engine or registry
  * within its limit ends with 1.
  */
 #include "agent/internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/alloc.h"
 #include "base/json.h"
@@ -74,7 +76,9 @@ static void stop(struct agent *a, bool deregister)
     set_state(a, AGENT_S_STOPPING);
     io_timer_stop(&a->once_limit);
     io_timer_stop(&a->drain_timer);
+    io_timer_stop(&a->kept_timer);
     io_timer_stop(&a->retry_timer);
+    io_timer_stop(&a->patience);
     if (a->writer) {
         a->o.driver->writer->close(take_ptr(a->writer), deregister, part_closed, a);
     }
@@ -121,6 +125,16 @@ static void once_connect(struct io_timer *t)
 
 /* ---- the engine's events ---- */
 
+/* Who the records belong to: '@' is in no host name, so no node is another's owner by accident. */
+static void set_owner(struct agent *a)
+{
+    const char *engine = docker_watch_engine_id(a->watch);
+    bool with = a->o.owner_with_engine && !str_empty(engine);
+    int len = snprintf(a->owner, sizeof(a->owner), "%s%s%s", a->node, with ? "@" : "",
+                       with ? engine : "");
+    must(len >= 0 && (size_t)len < sizeof(a->owner));
+}
+
 /* Once the node name is certain: it is the first part of every id and names the agent's record. */
 static void open_registry(struct agent *a)
 {
@@ -132,6 +146,7 @@ static void open_registry(struct agent *a)
             netif_hostname(a->node, sizeof(a->node));
         }
     }
+    set_owner(a);
     struct err err = ERR_INIT;
     if (agent_sync_open(a, &err) < 0) {
         log_error("cannot open the registry", "error", err.msg, NULL);
@@ -236,7 +251,7 @@ int agent_new(struct agent **ret, struct io *io, const struct agent_options *opt
     if (options->once || options->dry_run) {
         io_timer_start(io, &a->once_limit, ONCE_CONNECT_MS, once_connect);
     }
-    if (!str_empty(a->node)) {
+    if (!str_empty(a->node) && !options->owner_with_engine) {
         open_registry(a);
     }
     *ret = a;
@@ -262,6 +277,7 @@ void agent_describe(const struct agent *a, struct buf *out)
     json_object(&w);
     json_field_str(&w, "state", state_names[a->state]);
     json_field_str(&w, "node", a->node);
+    json_field_str(&w, "owner", a->owner);
     json_field_bool(&w, "docker_connected", a->docker_up);
     json_field_bool(&w, "registry_ready", a->ready);
     json_field_bool(&w, "acting", a->acting);

@@ -30,8 +30,8 @@ struct agent_options {
     bool owner_with_engine;
     /* What a failed container leaves registered (deregister on-success) goes after so long; 0: never. */
     msec_t stopped_ttl;
-    /* A registry that was not reached once within so long ends the agent with 1; MSEC_NEVER: it is
-     * tried for ever. */
+    /* A registry that was not reached once within so long ends the agent with 1; 0: with its first
+     * failure; MSEC_NEVER: it is tried for ever. */
     msec_t registry_patience;
     bool drain; /* deregister when told to stop, not when dead */
     bool deregister_on_exit;

@@ -8,6 +8,9 @@
  * Draining: a container that was told to stop loses its services at once. The next start clears that;
  * a container that is still up when its stop timeout has passed lives on and is registered again.
  *
+ * A container that failed may keep its services (deregister on-success), for good or for a time: a new
+ * start ends that, and so does its removal.
+ *
  * Failure modes: a label or variable that makes no sense is logged with the container's name, once per
  * content, and costs only what it names. A container that a listing lacks is only marked missing here;
  * sync.c decides when that is believed.
@@ -35,6 +38,7 @@ void agent_containers_init(struct agent *a)
     a->containers = NULL;
     a->sharers = NULL;
     a->draining = NULL;
+    a->kept = NULL;
 }
 
 static struct agent_container *find(const struct agent *a, const char *id)
@@ -129,6 +133,66 @@ static size_t make_claims(struct agent *a, struct agent_container *e,
     return n;
 }
 
+/* ---- what a failed container leaves ---- */
+
+static void kept_expired(struct io_timer *t);
+
+static void arm_kept_timer(struct agent *a)
+{
+    msec_t due = MSEC_NEVER;
+    struct agent_container *e;
+    DL_FOREACH2(a->kept, e, kept_next)
+    {
+        due = msec_min(due, e->kept_until);
+    }
+    if (due == MSEC_NEVER) {
+        io_timer_stop(&a->kept_timer);
+        return;
+    }
+    msec_t now = io_now(a->io);
+    io_timer_start(a->io, &a->kept_timer, due > now ? due - now : 0, kept_expired);
+}
+
+static void keep_begin(struct agent *a, struct agent_container *e)
+{
+    if (e->kept_until) {
+        return;
+    }
+    e->kept_until = MSEC_NEVER;
+    if (a->o.stopped_ttl && desired_claims_of(a->desired, e->id) > 0) {
+        e->kept_until = io_now(a->io) + a->o.stopped_ttl;
+        DL_APPEND2(a->kept, e, kept_prev, kept_next);
+        arm_kept_timer(a);
+        log_info("failed, its services stay for a while", "container", e->c->s.name, "seconds",
+                 LOG_U(a->o.stopped_ttl / MSEC_PER_SEC), NULL);
+    }
+}
+
+static void keep_end(struct agent *a, struct agent_container *e)
+{
+    if (e->kept_until != 0 && e->kept_until != MSEC_NEVER) {
+        DL_DELETE2(a->kept, e, kept_prev, kept_next);
+        arm_kept_timer(a);
+    }
+    e->kept_until = 0;
+}
+
+static void kept_expired(struct io_timer *t)
+{
+    struct agent *a = container_of(t, struct agent, kept_timer);
+    msec_t now = io_now(a->io);
+    struct agent_container *e, *next;
+    DL_FOREACH_SAFE2(a->kept, e, next, kept_next)
+    {
+        if (e->kept_until <= now) {
+            DL_DELETE2(a->kept, e, kept_prev, kept_next);
+            e->kept_until = MSEC_NEVER;
+            desired_set(a->desired, e->id, NULL, 0);
+        }
+    }
+    arm_kept_timer(a);
+}
+
 static void map(struct agent *a, struct agent_container *e)
 {
     if (!a->writer) {
@@ -143,7 +207,10 @@ static void map(struct agent *a, struct agent_container *e)
     struct mapping_result result;
     mapping_map(&a->o.mapping, e->c, peer ? peer->c : NULL, &result);
     warn_once(e, &result);
-    if (!result.keep_stopped) {
+    if (result.keep_stopped) {
+        keep_begin(a, e);
+    } else {
+        keep_end(a, e);
         struct arena keys = ARENA_NULL;
         CLEANUP_FREE struct desired_claim *claims =
             result.n_services ? xcalloc(result.n_services, sizeof(*claims)) : NULL;
@@ -290,6 +357,7 @@ static void drop(struct agent *a, struct agent_container *e)
 {
     desired_set(a->desired, e->id, NULL, 0);
     drain_end(a, e);
+    keep_end(a, e);
     if (e->sharing) {
         DL_DELETE2(a->sharers, e, share_prev, share_next);
     }
@@ -334,6 +402,7 @@ void agent_containers_drop_missing(struct agent *a)
 void agent_containers_deinit(struct agent *a)
 {
     io_timer_stop(&a->drain_timer);
+    io_timer_stop(&a->kept_timer);
     struct agent_container *e, *next;
     HASH_ITER (hh, a->containers, e, next) {
         HASH_DEL(a->containers, e);

@@ -11,8 +11,9 @@
 #include "reconcile/gate.h"
 #include "reconcile/reconcile.h"
 
-#define AGENT_MAGIC    0x61676e74u
-#define AGENT_NODE_MAX 256
+#define AGENT_MAGIC     0x61676e74u
+#define AGENT_NODE_MAX  256
+#define AGENT_OWNER_MAX (2 * AGENT_NODE_MAX) /* a node and the id of its engine */
 
 /* One encoded record; mapping and service_new() keep services far below. */
 #define AGENT_KEY_MAX   (4u * 1024)
@@ -33,10 +34,13 @@ struct agent_container {
     uint64_t refused;   /* digest of what the registry could not hold of it */
     msec_t drain_until; /* told to stop: withheld until then; else 0 */
     bool drain_over;    /* that time has passed: a fresh look decides */
-    bool missing;       /* absent from the latest listing, not yet believed */
-    bool sharing;       /* on the list of sharers */
+    msec_t
+        kept_until; /* stopped, and its services stay so long; MSEC_NEVER: until it goes; else 0 */
+    bool missing;   /* absent from the latest listing, not yet believed */
+    bool sharing;   /* on the list of sharers */
     struct agent_container *share_prev, *share_next; /* containers in another's network */
     struct agent_container *drain_prev, *drain_next;
+    struct agent_container *kept_prev, *kept_next; /* those with a limit to kept_until */
     UT_hash_handle hh;
 };
 
@@ -45,7 +49,8 @@ struct agent {
     enum agent_state state;
     struct io *io;
     struct agent_options o;
-    char node[AGENT_NODE_MAX];
+    char node[AGENT_NODE_MAX];   /* first part of every id */
+    char owner[AGENT_OWNER_MAX]; /* who the records belong to */
     void (*done)(void *ctx, int exit_status);
     void *ctx;
     int exit_status;
@@ -59,6 +64,8 @@ struct agent {
     struct agent_container *sharers;
     struct agent_container *draining;
     struct io_timer drain_timer;
+    struct agent_container *kept;
+    struct io_timer kept_timer;
     bool docker_up;
     bool listed; /* the latest listing is complete */
     size_t progress_logged;
@@ -70,6 +77,10 @@ struct agent {
     struct gate gate;
     struct io_defer pump;
     struct io_timer retry_timer;
+    struct io_timer patience; /* for the registry's first answer */
+    bool patience_over;
+    bool told_unready;
+    bool reached;              /* the registry was, once */
     struct buf values;         /* of the batch in flight */
     struct reconcile_op *ops;  /* batch_max */
     struct registry_op *batch; /* batch_max */

@@ -343,19 +343,38 @@ static void on_gone(void *ctx, const char *key, int64_t revision)
 static void on_ready(void *ctx)
 {
     struct agent *a = ctx;
-    a->ready = true;
+    a->ready = a->reached = true;
+    io_timer_stop(&a->patience);
     reconcile_seen_complete(a->reconcile, true);
     log_info("registry is ready", "keys", LOG_U(reconcile_seen_count(a->reconcile)), NULL);
     consider(a);
     pump_soon(a);
 }
 
+/* A registry that was reached once is tried for ever. */
+static void lose_patience(struct agent *a)
+{
+    if (a->patience_over && !a->reached && a->told_unready) {
+        log_error("giving up, the registry was not reached at the start", NULL);
+        agent_end(a, 1);
+    }
+}
+
+static void patience_ended(struct io_timer *t)
+{
+    struct agent *a = container_of(t, struct agent, patience);
+    a->patience_over = true;
+    lose_patience(a);
+}
+
 static void on_unready(void *ctx, const struct err *why)
 {
     struct agent *a = ctx;
     a->ready = false;
+    a->told_unready = true;
     reconcile_seen_complete(a->reconcile, false);
     log_warn("registry is out of reach, changes wait", "error", why->msg, NULL);
+    lose_patience(a);
 }
 
 static void on_deposed(void *ctx, const struct err *why)
@@ -385,8 +404,11 @@ int agent_sync_open(struct agent *a, struct err *e)
 {
     struct registry_writer_config config = {
         .uri = a->o.uri,
-        .node = a->node,
+        .node = a->owner,
+        .id_host = a->node,
         .ttl_s = a->o.ttl_s,
+        .dialect = a->o.dialect,
+        .adopt_by_id = a->o.adopt_by_id,
         .dry_run = a->o.dry_run,
     };
     int r = a->o.driver->writer->open(&a->writer, a->io, &config, &writer_events, a, e);
@@ -406,12 +428,18 @@ int agent_sync_open(struct agent *a, struct err *e)
     a->batch = xcalloc(batch_max, sizeof(*a->batch));
     buf_init(&a->values, batch_max * AGENT_VALUE_MAX);
     a->open_parts++;
+    if (a->o.registry_patience == 0) {
+        a->patience_over = true;
+    } else if (a->o.registry_patience != MSEC_NEVER) {
+        io_timer_start(a->io, &a->patience, a->o.registry_patience, patience_ended);
+    }
     return 0;
 }
 
 void agent_sync_deinit(struct agent *a)
 {
     io_timer_stop(&a->retry_timer);
+    io_timer_stop(&a->patience);
     io_defer_drop(&a->pump);
     a->desired = desired_free(a->desired);
     a->reconcile = reconcile_free(a->reconcile);

@@ -43,6 +43,7 @@ static int prepare(void *ctx, struct err *e)
     run->options.driver = registry_driver_for(&run->uri);
     run->options.uri = &run->uri;
     run->options.ttl_s = (unsigned)((s->ttl + MSEC_PER_SEC - 1) / MSEC_PER_SEC);
+    run->options.registry_patience = MSEC_NEVER;
     run->options.drain = s->drain;
     run->options.deregister_on_exit = s->on_exit == SETTING_EXIT_DEREGISTER;
     run->options.once = s->once;

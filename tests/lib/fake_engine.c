@@ -15,10 +15,10 @@ static void write_inspect(const struct engine_container *c, struct buf *out)
 {
     buf_printf(out,
                "{\"Id\":\"%s\",\"Name\":\"/%s\",\"State\":{\"Status\":\"%s\",\"Running\":%s,"
-               "\"Paused\":%s,\"Restarting\":false,\"Dead\":false,\"ExitCode\":0,\"Error\":\"\","
+               "\"Paused\":%s,\"Restarting\":false,\"Dead\":false,\"ExitCode\":%d,\"Error\":\"\","
                "\"StartedAt\":\"2026-01-01T00:00:%02d.000000000Z\"},",
                c->id, c->name, c->running ? "running" : "exited", c->running ? "true" : "false",
-               c->paused ? "true" : "false", c->starts % 60);
+               c->paused ? "true" : "false", c->exit_code, c->starts % 60);
     buf_printf(out, "\"Config\":{\"Image\":\"team/web:1\",\"Hostname\":\"%.12s\",\"Env\":[],",
                c->id);
     if (c->stop_timeout >= 0) {
@@ -92,7 +92,9 @@ static void on_request(struct fake_exchange *x, void *ctx)
     if (str_starts(path, "/_ping")) {
         fake_reply_headers(x, 200, "Api-Version: 1.41\r\n", "OK");
     } else if (str_starts(path, "/info")) {
-        fake_reply(x, 200, "{\"Name\":\"engine-host\",\"ServerVersion\":\"20.10.24\"}");
+        fake_reply(
+            x, 200,
+            "{\"ID\":\"AKA3:PXTN\",\"Name\":\"engine-host\",\"ServerVersion\":\"20.10.24\"}");
     } else if (str_starts(path, "/version")) {
         fake_reply(x, 200, "{\"Version\":\"20.10.24\",\"ApiVersion\":\"1.41\"}");
     } else if (str_starts(path, "/networks")) {

@@ -16,6 +16,7 @@ struct engine_container {
     bool exists, running, paused;
     int port;              /* host port of 80/tcp; 0: not published */
     int stop_timeout;      /* seconds; -1: not set */
+    int exit_code;         /* of a stopped one */
     int starts;            /* part of StartedAt */
     const char *labels;    /* JSON members of Config.Labels, "" for none */
     char network_mode[80]; /* "default" unless set */

@@ -55,6 +55,7 @@ static int setup(void **state)
         .driver = registry_driver_for(&f->uri),
         .uri = &f->uri,
         .ttl_s = 30,
+        .registry_patience = MSEC_NEVER,
         .drain = true,
         .mapping =
             {.node = "node1", .host_v4 = "10.0.0.5", .host_v6 = "", .network = "", .tags = ""},
@@ -291,6 +292,81 @@ static void test_second_agent_is_told(void **state)
     assert_true(has_id(f, "node1:web-1:80"));
 }
 
+/* What fails leaves its services for the time that was asked for, and a new start begins anew. */
+static void test_failed_stays_for_a_while(void **state)
+{
+    struct fixture *f = *state;
+    f->o.mapping.deregister = MAPPING_DEREGISTER_ON_SUCCESS;
+    f->o.stopped_ttl = 100;
+    struct engine_container *one = engine_add(&f->engine, "web-1", 8081, "");
+    struct engine_container *two = engine_add(&f->engine, "web-2", 8082, "");
+    start(f);
+    loop_until(f->io, has_id(f, "node1:web-1:80") && has_id(f, "node1:web-2:80"));
+    one->exit_code = 1;
+    unsigned inspects = f->engine.inspects;
+    engine_die(&f->engine, one);
+    loop_until(f->io, f->engine.inspects > inspects);
+    assert_true(has_id(f, "node1:web-1:80"));
+    loop_until(f->io, !has_id(f, "node1:web-1:80"));
+    engine_start(&f->engine, one);
+    loop_until(f->io, has_id(f, "node1:web-1:80"));
+    engine_die(&f->engine, two);
+    loop_until(f->io, !has_id(f, "node1:web-2:80"));
+    engine_die(&f->engine, one);
+    engine_destroy(&f->engine, one);
+    loop_until(f->io, !has_id(f, "node1:web-1:80"));
+}
+
+static bool owner_is(const struct fixture *f, const char *owner)
+{
+    struct buf text = BUF_INIT(1u << 20), member = BUF_INIT(256);
+    agent_describe(f->agent, &text);
+    buf_printf(&member, "\"owner\":\"%s\"", owner);
+    bool found = strstr(buf_str(&text), buf_str(&member)) != NULL;
+    buf_deinit(&text);
+    buf_deinit(&member);
+    return found;
+}
+
+/* Hosts of one name do not take each other's records for their own. */
+static void test_owner_with_engine(void **state)
+{
+    struct fixture *f = *state;
+    f->o.owner_with_engine = true;
+    engine_add(&f->engine, "web-1", 8081, "");
+    start(f);
+    loop_until(f->io, has_id(f, "node1:web-1:80"));
+    assert_true(owner_is(f, "node1@AKA3:PXTN"));
+}
+
+/* A registry that is not there ends the agent as soon as its patience does, and not before. */
+static void patience(struct fixture *f, msec_t limit)
+{
+    struct registry_uri_env env = {.uid = 0};
+    struct err err = ERR_INIT;
+    registry_uri_deinit(&f->uri);
+    log_setup(LOG_ERROR, LOG_TEXT);
+    assert_int_equal(registry_uri_parse(&f->uri, "etcd://127.0.0.1:9", &env, &err), 0);
+    f->o.driver = registry_driver_for(&f->uri);
+    f->o.registry_patience = limit;
+    msec_t before = io_now(f->io);
+    start(f);
+    loop_until(f->io, f->done);
+    assert_int_equal(f->exit_status, 1);
+    assert_true(io_now(f->io) - before >= limit);
+    f->agent = agent_free(f->agent);
+}
+
+static void test_no_patience(void **state)
+{
+    patience(*state, 0);
+}
+
+static void test_some_patience(void **state)
+{
+    patience(*state, 300);
+}
+
 static void test_once(void **state)
 {
     struct fixture *f = *state;
@@ -392,6 +468,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_restart_of_the_agent_keeps_and_corrects, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_second_agent_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_failed_stays_for_a_while, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_owner_with_engine, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_patience, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_some_patience, setup, teardown),
         cmocka_unit_test_setup_teardown(test_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_once_with_nothing_to_register, setup, teardown),
         cmocka_unit_test_setup_teardown(test_shared_network_follows_its_owner, setup, teardown),
