@@ -380,6 +380,31 @@ static void a_foreign_key_that_is_not_wanted_is_never_deleted(void **state)
     assert_int_equal(f->wake, MSEC_NEVER);
 }
 
+/* Another tool's record with an id of ours: taken over where wanted, even with the same value. */
+static void an_unclaimed_key_is_taken_over_but_never_deleted(void **state)
+{
+    struct fixture *f = *state;
+    reconcile_wanted_complete(f->r, true);
+    reconcile_seen_begin(f->r);
+    reconcile_seen(f->r, "left", 9, 6, REGISTRY_UNCLAIMED);
+    reconcile_seen(f->r, "wanted", 1, 7, REGISTRY_UNCLAIMED);
+    reconcile_seen_complete(f->r, true);
+    assert_int_equal(reconcile_surplus(f->r), 0);
+    assert_int_equal(reconcile_seen_count(f->r), 0);
+    reconcile_want(f->r, "wanted", 1);
+    assert_int_equal(reconcile_foreign(f->r, NULL, NULL), 0);
+    assert_string_equal(step(f), "+wanted@7");
+    result1(f, ERR_NONE, 8);
+    assert_int_equal(reconcile_seen_count(f->r), 1);
+    assert_string_equal(step(f), "");
+    reconcile_unwant(f->r, "wanted");
+    assert_string_equal(step(f), "-wanted@8");
+    result1(f, ERR_NONE, 0);
+    assert_string_equal(step(f), "");
+    assert_int_equal(f->wake, MSEC_NEVER);
+    assert_int_equal(reconcile_pending(f->r), 0);
+}
+
 static void a_refused_value_waits_for_another(void **state)
 {
     struct fixture *f = *state;
@@ -493,6 +518,7 @@ int main(void)
         CASE(a_conflict_is_tried_again_at_once_and_then_slowly),
         CASE(a_foreign_key_is_left_alone_and_probed),
         CASE(a_foreign_key_that_is_not_wanted_is_never_deleted),
+        CASE(an_unclaimed_key_is_taken_over_but_never_deleted),
         CASE(a_refused_value_waits_for_another),
         CASE(a_cancelled_write_is_due_at_once),
         CASE(a_listing_replaces_what_was_seen),
