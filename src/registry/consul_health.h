@@ -5,6 +5,7 @@
 #include "tidewaiter/err.h"
 #include "tidewaiter/service.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* One instance that was left out. */
@@ -12,10 +13,13 @@ typedef void (*consul_skipped_fn)(void *ctx, const char *key, const struct err *
 
 /*
  * GET /v1/catalog/services: calls name for each service name, but for "consul" itself and names that
- * cannot be ours (service_new() would refuse them: skipped). -EINVAL, ERR_BUG for what is no such answer.
+ * cannot be ours (service_new() would refuse them: skipped). *ret_own: "consul" was there; every catalog
+ * has it, so an answer without it was filtered for want of rights. -EINVAL, ERR_BUG for what is no such
+ * answer.
  */
 int consul_decode_names(const char *text, size_t len, void (*name)(void *ctx, const char *name),
-                        consul_skipped_fn skipped, void *ctx, struct err *e) WARN_UNUSED;
+                        consul_skipped_fn skipped, void *ctx, bool *ret_own,
+                        struct err *e) WARN_UNUSED;
 
 /*
  * GET /v1/health/service/NAME: calls instance (which takes the reference) for each. Host:
