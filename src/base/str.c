@@ -118,6 +118,19 @@ bool str_to_bool(const char *s, bool *ret)
     return false;
 }
 
+bool str_to_go_bool(const char *s, bool *ret)
+{
+    static const char *const words[] = {"0",     "1",    "f",     "t",    "F",     "T",
+                                        "false", "true", "FALSE", "TRUE", "False", "True"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (streq(s, words[i])) {
+            *ret = i % 2;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool scan_unit(const char **s, uint64_t *ret_ms)
 {
     static const struct {

@@ -35,6 +35,9 @@ bool str_to_port(const char *s, uint16_t *ret); /* 1..65535 */
 /* true/false, yes/no, on/off, 1/0, any case. */
 bool str_to_bool(const char *s, bool *ret);
 
+/* As Go's strconv.ParseBool: 1 t T true TRUE True, 0 f F false FALSE False. */
+bool str_to_go_bool(const char *s, bool *ret);
+
 /* "500ms", "30s", "5m", "1h", "1h30m"; a bare number is seconds; result in milliseconds. */
 bool str_to_duration(const char *s, uint64_t *ret_ms);
 

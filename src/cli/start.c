@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -61,6 +62,39 @@ int start_command(const struct start_ops *ops, void *ctx, struct options_base *b
     return status;
 }
 
+/* Given as an option or by the tool's own variable, this goes before what the URI says. */
+static void replace(char **field, const char *value)
+{
+    if (value) {
+        free(*field);
+        *field = xstrdup(value);
+    }
+}
+
+static void fill_etcd(struct registry_credentials *c, const struct registry_settings *s)
+{
+    replace(&c->ca_file, s->etcd_cacert);
+    replace(&c->cert_file, s->etcd_cert);
+    replace(&c->key_file, s->etcd_key);
+    replace(&c->user, s->etcd_user);
+    replace(&c->password, s->etcd_password);
+}
+
+static void fill_consul(struct registry_credentials *c, const struct registry_settings *s)
+{
+    replace(&c->ca_file, s->consul_cacert);
+    replace(&c->cert_file, s->consul_cert);
+    replace(&c->key_file, s->consul_key);
+    replace(&c->token, s->consul_token);
+    c->insecure = s->consul_insecure;
+    /* a URI is nearer than a variable, and there is no option for this one */
+    if (s->consul_auth && !c->user) {
+        size_t len = strcspn(s->consul_auth, ":");
+        c->user = xmemdup0(s->consul_auth, len);
+        c->password = xstrdup(s->consul_auth[len] ? s->consul_auth + len + 1 : "");
+    }
+}
+
 int start_registry(const struct options_base *base, const struct registry_settings *s,
                    struct registry_uri *ret, struct err *e)
 {
@@ -68,23 +102,19 @@ int start_registry(const struct options_base *base, const struct registry_settin
         .uid = geteuid(),
         .runtime_dir = getenv("XDG_RUNTIME_DIR"),
         .etcd_endpoints = s->etcd_endpoints,
+        .consul_addr = s->consul_addr,
+        .consul_tls = s->consul_ssl,
+        .registrator = s->registrator,
     };
     int r = registry_uri_parse(ret, s->uri, &env, e);
     if (r < 0) {
         options_blame(base, "registry", 0, e);
         return r;
     }
-    struct registry_credentials *c = &ret->credentials;
-    c->ca_file = xstrdup(s->etcd_cacert);
-    c->cert_file = xstrdup(s->etcd_cert);
-    c->key_file = xstrdup(s->etcd_key);
-    if (s->etcd_user) {
-        free(c->user);
-        c->user = xstrdup(s->etcd_user);
-    }
-    if (s->etcd_password) {
-        free(c->password);
-        c->password = xstrdup(s->etcd_password);
+    if (ret->scheme == REGISTRY_ETCD || ret->scheme == REGISTRY_SKYDNS) {
+        fill_etcd(&ret->credentials, s);
+    } else if (ret->scheme == REGISTRY_CONSUL || ret->scheme == REGISTRY_CONSULKV) {
+        fill_consul(&ret->credentials, s);
     }
     return 0;
 }
@@ -92,9 +122,9 @@ int start_registry(const struct options_base *base, const struct registry_settin
 void start_warn_password(const struct registry_uri *uri)
 {
     if (uri->password_in_text) {
-        log_warn("a password in the registry URI is visible to every user of this host, better use "
-                 "--etcd-password-file or ETCDCTL_PASSWORD",
-                 NULL);
+        bool etcd = uri->scheme == REGISTRY_ETCD || uri->scheme == REGISTRY_SKYDNS;
+        log_warn("a password in the registry URI is visible to every user of this host", "better",
+                 etcd ? "--etcd-password-file or ETCDCTL_PASSWORD" : "CONSUL_HTTP_AUTH", NULL);
     }
 }
 

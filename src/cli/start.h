@@ -5,6 +5,7 @@
  */
 #include "config/common_settings.h"
 #include "config/mapping_settings.h"
+#include "config/registry_settings.h"
 #include "docker/peer.h"
 #include "io/netif.h"
 #include "io/signals.h"
@@ -32,6 +33,8 @@ int start_command(const struct start_ops *ops, void *ctx, struct options_base *b
 
 void start_print_help(const struct options_command *command);
 
+/* The URI with its credentials: etcd's for etcd, Consul's for Consul. A failure names where it came
+ * from. */
 int start_registry(const struct options_base *base, const struct registry_settings *s,
                    struct registry_uri *ret, struct err *e) WARN_UNUSED;
 

@@ -4,6 +4,7 @@
  */
 #include "config/common_settings.h"
 #include "config/mapping_settings.h"
+#include "config/registry_settings.h"
 
 enum setting_on_exit { SETTING_EXIT_KEEP, SETTING_EXIT_DEREGISTER };
 

@@ -64,62 +64,6 @@ extern const char *const COMMON_LOG_FORMATS[];
         .help = "print the version and exit"                                                       \
     }
 
-/* ---- commands that talk to a registry ---- */
-
-struct registry_settings {
-    const char *uri; /* NULL: the embedded registry */
-    const char *etcd_endpoints, *etcd_cacert, *etcd_cert, *etcd_key, *etcd_user;
-    const char *etcd_password_file;
-    const char *etcd_password; /* from that file, or of another tool's variable */
-};
-
-#define REGISTRY_GROUP "Registry"
-#define REGISTRY_EPILOGUE                                                                          \
-    "REGISTRY is etcd://HOST[:2379][,HOST...][/PREFIX][?value=json|addr|grpc], etcds:// for TLS, " \
-    "or file:///PATH. Without it ETCDCTL_ENDPOINTS names the servers of etcd, else it is the "     \
-    "embedded registry of this host."
-
-#define REGISTRY_TEXT_OPTION(settings, member, option, what, flag, variable, text)                 \
-    {                                                                                              \
-        .name = option, .type = OPTION_STRING, .flags = flag,                                      \
-        .offset = offsetof(struct settings, member), .group = REGISTRY_GROUP, .value_name = what,  \
-        .env = variable, .help = text                                                              \
-    }
-
-#define REGISTRY_ARGUMENT(settings, member)                                                        \
-    {                                                                                              \
-        .name = "registry", .type = OPTION_STRING, .flags = OPTION_POSITIONAL,                     \
-        .offset = offsetof(struct settings, member.uri), .group = "Arguments",                     \
-        .value_name = "REGISTRY", .default_words = "the embedded registry of this host",           \
-        .help = "the registry, see below"                                                          \
-    }
-
-#define REGISTRY_OPTIONS(settings, member)                                                         \
-    REGISTRY_TEXT_OPTION(settings, member.etcd_cacert, "etcd-cacert", "FILE", 0, "ETCDCTL_CACERT", \
-                         "CA certificates that etcd's certificate is checked with"),               \
-        REGISTRY_TEXT_OPTION(settings, member.etcd_cert, "etcd-cert", "FILE", 0, "ETCDCTL_CERT",   \
-                             "client certificate for etcd"),                                       \
-        REGISTRY_TEXT_OPTION(settings, member.etcd_key, "etcd-key", "FILE", 0, "ETCDCTL_KEY",      \
-                             "key of the client certificate"),                                     \
-        REGISTRY_TEXT_OPTION(settings, member.etcd_user, "etcd-user", "NAME", 0, "ETCDCTL_USER",   \
-                             "user at etcd"),                                                      \
-        REGISTRY_TEXT_OPTION(settings, member.etcd_password_file, "etcd-password-file", "FILE", 0, \
-                             NULL, "file that holds the user's password"),                         \
-        REGISTRY_TEXT_OPTION(settings, member.etcd_password, "etcd-password", NULL,                \
-                             OPTION_NO_COMMAND_LINE | OPTION_NO_ENV | OPTION_NO_FILE |             \
-                                 OPTION_SECRET,                                                    \
-                             "ETCDCTL_PASSWORD", "the user's password"),                           \
-        REGISTRY_TEXT_OPTION(settings, member.etcd_endpoints, "etcd-endpoints", NULL,              \
-                             OPTION_NO_COMMAND_LINE | OPTION_NO_ENV | OPTION_NO_FILE,              \
-                             "ETCDCTL_ENDPOINTS", "servers of etcd")
-
-/*
- * For finish(): a registry from ETCDCTL_ENDPOINTS where none is given; "user:password" of ETCDCTL_USER
- * taken apart; the password file read; certificate and key only together.
- */
-int registry_settings_finish(struct options_base *base, struct registry_settings *s,
-                             struct err *e) WARN_UNUSED;
-
 /* ---- commands that talk to an engine ---- */
 
 struct docker_settings {

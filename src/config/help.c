@@ -93,7 +93,7 @@ static void put_right(const struct option *o, struct buf *out)
         buf_printf(out, " (default: %s)", words);
     }
     if (o->env) {
-        buf_printf(out, " [$%s]", o->env);
+        buf_printf(out, " [$%s%s]", o->env, o->flags & OPTION_TOOL_NEGATED ? "=false" : "");
     }
 }
 

@@ -3,6 +3,7 @@
  * Settings of `tidewaiter ls`.
  */
 #include "config/common_settings.h"
+#include "config/registry_settings.h"
 
 struct ls_settings {
     struct options_base base;

@@ -202,6 +202,16 @@ static int apply_env_list(struct options_state *state, const struct option *o, u
     return 0;
 }
 
+/* What another tool's variable says of a switch; text that is no such word is returned as it is. */
+static const char *tool_switch(const struct option *o, const char *text)
+{
+    bool negated = (o->flags & OPTION_TOOL_NEGATED) != 0, on = true;
+    if ((negated || o->flags & OPTION_TOOL_WORD) && !str_to_go_bool(text, &on)) {
+        return text;
+    }
+    return on != negated ? "true" : "false";
+}
+
 static int apply_variable(struct options_state *state, const struct option *o,
                           enum option_source source, const char *name, char *const *envp,
                           struct err *e)
@@ -217,9 +227,8 @@ static int apply_variable(struct options_state *state, const struct option *o,
     if (str_empty(value)) {
         return 0;
     }
-    /* other tools take any value of a switch's variable as "on" */
     if (source == OPTION_FROM_TOOL && o->type == OPTION_BOOL) {
-        value = "true";
+        value = tool_switch(o, value);
     }
     unsigned rank = options_rank(source, 0);
     int r = o->type == OPTION_LIST ? apply_env_list(state, o, rank, name, value, e)

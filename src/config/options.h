@@ -58,6 +58,10 @@ enum option_flag {
     OPTION_SECRET = 1u << 4, /* never shown */
     OPTION_STOPS =
         1u << 5, /* --help, --version: nothing behind it is looked at, nor any other source */
+    /* BOOL: the other tool's variable says true or false (as Go reads it); without this any value of
+     * it means on. */
+    OPTION_TOOL_WORD = 1u << 6,
+    OPTION_TOOL_NEGATED = 1u << 7, /* the same, and its true is false here */
 };
 
 /* Checks one value (an item of a list) beyond its type; e says what is allowed. */

@@ -72,7 +72,8 @@ void options_markdown(const struct options_command *command, struct buf *out)
         put_cell(o->help, out);
         buf_puts(out, o->type == OPTION_LIST ? "; may be repeated" : "");
         if (o->env) {
-            buf_printf(out, "; also `%s`", o->env);
+            buf_printf(out, "; also `%s%s`", o->env,
+                       o->flags & OPTION_TOOL_NEGATED ? "=false" : "");
         }
         buf_puts(out, " |\n");
         buf_deinit(&names);

@@ -3,6 +3,7 @@
  * Settings of `tidewaiter render`.
  */
 #include "config/common_settings.h"
+#include "config/registry_settings.h"
 
 /* Counts as enum nginx_empty does. */
 enum setting_empty { SETTING_EMPTY_DOWN, SETTING_EMPTY_KEEP, SETTING_EMPTY_OMIT };

@@ -93,6 +93,14 @@ static void reads_booleans(void **state)
         assert_true(str_to_bool(yes[i], &v) && v);
         assert_true(str_to_bool(no[i], &v) && !v);
     }
+    static const char *const go[][2] = {{"1", "0"},        {"t", "f"},        {"T", "F"},
+                                        {"true", "false"}, {"TRUE", "FALSE"}, {"True", "False"}};
+    for (size_t i = 0; i < ARRAY_LEN(go); i++) {
+        assert_true(str_to_go_bool(go[i][0], &v) && v);
+        assert_true(str_to_go_bool(go[i][1], &v) && !v);
+    }
+    assert_false(str_to_go_bool("", &v) || str_to_go_bool("yes", &v) ||
+                 str_to_go_bool("tRUE", &v) || str_to_go_bool("true ", &v));
     assert_false(str_to_bool("", &v) || str_to_bool("t", &v) || str_to_bool("truee", &v) ||
                  str_to_bool("2", &v));
 }
