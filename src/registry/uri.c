@@ -1,30 +1,56 @@
 /*
  * Parsing of registry URIs.
  *
- * Happy path: the scheme picks a parser; that of etcd takes user, endpoints, prefix and query apart,
- * each by its own small function, into a URI built aside and handed out only when it is whole.
+ * Happy path: the scheme picks a parser (uri_etcd.c, uri_consul.c, file here), which fills a URI that is
+ * built aside and handed out only when it is whole.
  * Failure: a message that says what was found and what is allowed. A text that has an '@' may hold a
  * password anywhere (an unescaped '/' in one moves every boundary), so none of its parts are quoted.
  * It resolves no names, reads no environment and checks no files.
  */
 #include "registry/uri.h"
 
-#include "base/alloc.h"
-#include "base/buf.h"
-#include "base/str.h"
-
-#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
-#define FORMS_ALLOWED   "json, addr or grpc"
-#define SCHEMES_ALLOWED "file://, etcd:// or etcds://"
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/must.h"
+#include "base/str.h"
+#include "registry/uri_internal.h"
 
-struct parser {
-    struct registry_uri *uri;
-    const struct registry_uri_env *env;
-    const char *text;
-    struct err *e;
+#define SCHEMES_ALLOWED                                                                            \
+    "file, etcd, etcds, skydns, skydnss, consul, consuls, consul-unix, consulkv, consulkvs, "      \
+    "consulkv-unix"
+
+static int parse_file(struct uri_parser *p, const char *text);
+
+/* The first name of each kind is the one that registry_uri_format() writes. */
+static const struct scheme {
+    const char *name;
+    enum registry_scheme scheme;
+    bool tls, unix_socket;
+    int (*parse)(struct uri_parser *p, const char *text);
+    const char *form;
+} schemes[] = {
+    {"file", REGISTRY_FILE, false, false, parse_file, "file:///PATH"},
+    {"etcd", REGISTRY_ETCD, false, false, uri_parse_etcd,
+     "etcd://HOST[:2379][/PREFIX] (etcds:// for TLS)"},
+    {"etcds", REGISTRY_ETCD, true, false, uri_parse_etcd, "etcds://HOST[:2379][/PREFIX]"},
+    {"skydns", REGISTRY_SKYDNS, false, false, uri_parse_skydns, "skydns://HOST[:2379]/DOMAIN"},
+    {"skydnss", REGISTRY_SKYDNS, true, false, uri_parse_skydns, "skydnss://HOST[:2379]/DOMAIN"},
+    {"skydns2", REGISTRY_SKYDNS, false, false, uri_parse_skydns, "skydns2://HOST[:2379]/DOMAIN"},
+    {"consul", REGISTRY_CONSUL, false, false, uri_parse_consul, "consul://HOST[:8500]"},
+    {"consuls", REGISTRY_CONSUL, true, false, uri_parse_consul, "consuls://HOST[:8500]"},
+    {"consul-tls", REGISTRY_CONSUL, true, false, uri_parse_consul, "consul-tls://HOST[:8500]"},
+    {"consul-unix", REGISTRY_CONSUL, false, true, uri_parse_consul_unix, "consul-unix:///PATH"},
+    {"consulkv", REGISTRY_CONSULKV, false, false, uri_parse_consulkv,
+     "consulkv://HOST[:8500]/PREFIX"},
+    {"consulkvs", REGISTRY_CONSULKV, true, false, uri_parse_consulkv,
+     "consulkvs://HOST[:8500]/PREFIX"},
+    {"consulkv-tls", REGISTRY_CONSULKV, true, false, uri_parse_consulkv,
+     "consulkv-tls://HOST[:8500]/PREFIX"},
+    {"consulkv-unix", REGISTRY_CONSULKV, false, true, uri_parse_consulkv_unix,
+     "consulkv-unix:///PATH:/PREFIX"},
 };
 
 static void wipe(char **secret)
@@ -38,7 +64,10 @@ static void wipe(char **secret)
 void registry_uri_deinit(struct registry_uri *uri)
 {
     free(take_ptr(uri->path));
+    free(take_ptr(uri->unix_socket));
     free(take_ptr(uri->prefix));
+    free(take_ptr(uri->domain));
+    free(take_ptr(uri->datacenter));
     for (size_t i = 0; i < uri->n_endpoints; i++) {
         free(uri->endpoints[i]);
     }
@@ -49,36 +78,31 @@ void registry_uri_deinit(struct registry_uri *uri)
     free(take_ptr(uri->credentials.key_file));
     free(take_ptr(uri->credentials.user));
     wipe(&uri->credentials.password);
+    wipe(&uri->credentials.token);
 }
 
-/* What of the text an error may show. */
-static const char *shown(const struct parser *p, const char *found)
+int uri_refuse(const struct uri_parser *p, const char *what, const char *found, const char *allowed)
 {
-    return strchr(p->text, '@') ? "(not shown: the text may hold a password)" : found;
-}
-
-static int refuse(const struct parser *p, const char *what, const char *found, const char *allowed)
-{
-    return err_set(p->e, ERR_INVALID, -EINVAL, "registry URI: %s \"%s\": %s", what, shown(p, found),
-                   allowed);
+    bool secret = strchr(p->text, '@') || strchr(found, '@');
+    return err_set(p->e, ERR_INVALID, -EINVAL, "registry URI: %s \"%s\": %s", what,
+                   secret ? "(not shown: the text may hold a password)" : found, allowed);
 }
 
 /* ---- file ---- */
 
-static int parse_file(struct parser *p, const char *rest)
+static int parse_file(struct uri_parser *p, const char *text)
 {
-    if (rest[0] != '/' || rest[1] == '\0') {
-        return refuse(p, "path", rest, "write file:///PATH with an absolute path of a file");
+    if (text[0] != '/' || text[1] == '\0') {
+        return uri_refuse(p, "path", text, "write file:///PATH with an absolute path of a file");
     }
-    if (strchr(rest, '?')) {
-        return refuse(p, "path", rest, "file:// takes no ?options");
+    if (strchr(text, '?')) {
+        return uri_refuse(p, "path", text, "file:// takes no ?options");
     }
-    p->uri->scheme = REGISTRY_FILE;
-    p->uri->path = xstrdup(rest);
+    p->uri->path = xstrdup(text);
     return 0;
 }
 
-static int parse_default(struct parser *p)
+static int parse_default(struct uri_parser *p)
 {
     p->uri->scheme = REGISTRY_FILE;
     if (p->env->uid == 0) {
@@ -89,8 +113,7 @@ static int parse_default(struct parser *p)
     if (str_empty(dir) || dir[0] != '/' || !str_printable(dir, strlen(dir))) {
         return err_set(p->e, ERR_INVALID, -EINVAL,
                        "no registry given and XDG_RUNTIME_DIR is not an absolute path: name a "
-                       "registry (%s)",
-                       SCHEMES_ALLOWED);
+                       "registry; its scheme is one of " SCHEMES_ALLOWED);
     }
     struct buf path = BUF_INIT(REGISTRY_URI_MAX);
     buf_printf(&path, "%s/tidewaiter/services.json", dir);
@@ -102,272 +125,42 @@ static int parse_default(struct parser *p)
     return 0;
 }
 
-/* ---- etcd: user:password@ ---- */
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c = str_lower_char(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Percent-decodes in place; false for a bad escape or a control character. */
-static bool percent_decode(char *s)
-{
-    char *to = s;
-    for (const char *from = s; *from; from++) {
-        char c = *from;
-        if (c == '%') {
-            int hi = hex_value(from[1]);
-            int lo = hi < 0 ? -1 : hex_value(from[2]);
-            if (lo < 0) {
-                return false;
-            }
-            c = (char)(hi * 16 + lo);
-            from += 2;
-        }
-        if ((unsigned char)c < 0x20 || c == 0x7f) {
-            return false;
-        }
-        *to++ = c;
-    }
-    *to = '\0';
-    return true;
-}
-
-static int parse_userinfo(struct parser *p, char *info)
-{
-    char *colon = strchr(info, ':');
-    if (!colon || colon == info) {
-        return refuse(p, "user", info, "write user:password@HOST, or give the user as an option");
-    }
-    *colon = '\0';
-    char *password = colon + 1;
-    if (!percent_decode(info) || !percent_decode(password)) {
-        return refuse(p, "user", info, "%XX in user or password is not a printable character");
-    }
-    p->uri->credentials.user = xstrdup(info);
-    p->uri->credentials.password = xstrdup(password);
-    p->uri->password_in_text = true;
-    return 0;
-}
-
-/* ---- etcd: endpoints ---- */
-
-static bool host_name_ok(const char *host)
-{
-    if (host[0] == '\0' || host[0] == '-' || strlen(host) > 253) {
-        return false;
-    }
-    for (const char *c = host; *c; c++) {
-        char l = str_lower_char(*c);
-        if (!((l >= 'a' && l <= 'z') || (l >= '0' && l <= '9') || l == '-' || l == '.' ||
-              l == '_')) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static int add_endpoint(struct parser *p, char *text)
-{
-    static const char form[] = "write HOST[:PORT], IPv6 as [ADDRESS]:PORT, several with commas";
-    CLEANUP_FREE char *found = xstrdup(text);
-    char *host = text, *port_text = NULL;
-    bool v6 = text[0] == '[';
-    if (v6) {
-        host = text + 1;
-        char *end = strchr(host, ']');
-        if (!end || (end[1] != '\0' && end[1] != ':')) {
-            return refuse(p, "endpoint", found, form);
-        }
-        *end = '\0';
-        port_text = end[1] == ':' ? end + 2 : NULL;
-        struct in6_addr addr;
-        if (inet_pton(AF_INET6, host, &addr) != 1) {
-            return refuse(p, "endpoint", found, "that is not an IPv6 address");
-        }
-    } else {
-        char *colon = strchr(text, ':');
-        if (colon) {
-            *colon = '\0';
-            port_text = colon + 1;
-        }
-        if (!host_name_ok(host)) {
-            return refuse(p, "endpoint", found, form);
-        }
-    }
-    uint16_t port = REGISTRY_ETCD_PORT;
-    if (port_text && !str_to_port(port_text, &port)) {
-        return refuse(p, "endpoint", found, "the port is a number from 1 to 65535");
-    }
-    if (p->uri->n_endpoints == REGISTRY_ENDPOINTS_MAX) {
-        return err_set(p->e, ERR_INVALID, -EINVAL, "registry URI: more than %d endpoints",
-                       REGISTRY_ENDPOINTS_MAX);
-    }
-    struct buf url = BUF_INIT(512);
-    buf_printf(&url, "%s://%s%s%s:%u", p->uri->tls ? "https" : "http", v6 ? "[" : "", host,
-               v6 ? "]" : "", (unsigned)port);
-    p->uri->endpoints =
-        xreallocarray(p->uri->endpoints, p->uri->n_endpoints + 1, sizeof(*p->uri->endpoints));
-    p->uri->endpoints[p->uri->n_endpoints++] = buf_take(&url);
-    return 0;
-}
-
-/* A comma list; ETCDCTL_ENDPOINTS puts a scheme in front of each, which must fit that of the URI. */
-static int parse_endpoints(struct parser *p, char *list, bool with_scheme)
-{
-    for (char *next = list; next;) {
-        char *one = next;
-        char *comma = strchr(one, ',');
-        next = comma ? comma + 1 : NULL;
-        if (comma) {
-            *comma = '\0';
-        }
-        if (with_scheme && strstr(one, "://")) {
-            const char *want = p->uri->tls ? "https://" : "http://";
-            if (!str_starts(one, want)) {
-                return refuse(p, "ETCDCTL_ENDPOINTS", one,
-                              p->uri->tls ? "etcds:// needs https:// endpoints"
-                                          : "for https:// endpoints write etcds://");
-            }
-            one += strlen(want);
-        }
-        int r = add_endpoint(p, one);
-        if (r < 0) {
-            return r;
-        }
-    }
-    return 0;
-}
-
-/* ---- etcd: prefix and query ---- */
-
-static int parse_prefix(struct parser *p, char *prefix)
-{
-    size_t len = strlen(prefix);
-    while (len > 0 && prefix[len - 1] == '/') {
-        prefix[--len] = '\0';
-    }
-    if (len > REGISTRY_PREFIX_MAX) {
-        return err_set(p->e, ERR_INVALID, -EINVAL,
-                       "registry URI: the prefix has %zu bytes, at most %d are allowed", len,
-                       REGISTRY_PREFIX_MAX);
-    }
-    p->uri->prefix = xstrdup(len == 0 ? REGISTRY_PREFIX_DEFAULT : prefix);
-    return 0;
-}
-
-static int parse_query(struct parser *p, char *query)
-{
-    bool form_given = false;
-    for (char *next = query; next && *next;) {
-        char *name = next;
-        char *amp = strchr(name, '&');
-        next = amp ? amp + 1 : NULL;
-        if (amp) {
-            *amp = '\0';
-        }
-        char *equals = strchr(name, '=');
-        if (!equals || equals - name != 5 || strncmp(name, "value", 5) != 0) {
-            return refuse(p, "option", name, "only ?value=" FORMS_ALLOWED " is known");
-        }
-        if (form_given) {
-            return refuse(p, "option", name, "given twice");
-        }
-        form_given = true;
-        if (!record_form_parse(equals + 1, &p->uri->form)) {
-            return refuse(p, "value", equals + 1, "allowed are " FORMS_ALLOWED);
-        }
-    }
-    return 0;
-}
-
-static int parse_etcd(struct parser *p, bool tls, const char *rest)
-{
-    p->uri->scheme = REGISTRY_ETCD;
-    p->uri->tls = tls;
-    p->uri->form = RECORD_JSON;
-
-    CLEANUP_FREE char *copy = xstrdup(rest);
-    char *query = strchr(copy, '?');
-    if (query) {
-        *query++ = '\0';
-    }
-    /* The prefix keeps its slash, so the authority is copied out instead of being cut off. */
-    size_t authority_len = strcspn(copy, "/");
-    CLEANUP_FREE char *authority = xmemdup0(copy, authority_len);
-    char *hosts = authority;
-    char *at = strrchr(authority, '@');
-    int r = 0;
-    if (at) {
-        *at = '\0';
-        hosts = at + 1;
-        r = parse_userinfo(p, authority);
-    }
-    if (r == 0 && *hosts == '\0') {
-        if (str_empty(p->env->etcd_endpoints)) {
-            return refuse(p, "host", "", "write etcd://HOST[:2379][,HOST…][/PREFIX]");
-        }
-        CLEANUP_FREE char *list = xstrdup(p->env->etcd_endpoints);
-        r = parse_endpoints(p, list, true);
-    } else if (r == 0) {
-        r = parse_endpoints(p, hosts, false);
-    }
-    if (r == 0) {
-        r = parse_prefix(p, copy + authority_len);
-    }
-    if (r == 0 && query) {
-        r = parse_query(p, query);
-    }
-    explicit_bzero(copy, strlen(copy));
-    explicit_bzero(authority, authority_len);
-    return r;
-}
-
 /* ---- all ---- */
 
-static int parse_scheme(struct parser *p)
+static int parse_scheme(struct uri_parser *p)
 {
-    static const struct {
-        const char *name;
-        enum registry_scheme scheme;
-        bool tls;
-    } schemes[] = {
-        {"file", REGISTRY_FILE, false},
-        {"etcd", REGISTRY_ETCD, false},
-        {"etcds", REGISTRY_ETCD, true},
-    };
     size_t len = strcspn(p->text, ":/");
     CLEANUP_FREE char *name = xmemdup0(p->text, len);
     if (p->text[len] != ':') {
-        return refuse(p, "no scheme in", p->text, "allowed are " SCHEMES_ALLOWED);
+        return uri_refuse(p, "no scheme in", p->text, "allowed are " SCHEMES_ALLOWED);
     }
     for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
-        if (!streq(name, schemes[i].name)) {
+        const struct scheme *s = &schemes[i];
+        if (!streq(name, s->name)) {
             continue;
         }
         const char *rest = p->text + len + 1;
         if (!str_starts(rest, "//")) {
             return err_set(p->e, ERR_INVALID, -EINVAL,
-                           "registry URI: \"%s:\" lacks its slashes: write %s", name,
-                           schemes[i].scheme == REGISTRY_FILE
-                               ? "file:///PATH"
-                               : "etcd://HOST[:2379][/PREFIX] (etcds:// for TLS)");
+                           "registry URI: \"%s:\" lacks its slashes: write %s", name, s->form);
         }
-        return schemes[i].scheme == REGISTRY_FILE ? parse_file(p, rest + 2)
-                                                  : parse_etcd(p, schemes[i].tls, rest + 2);
+        p->uri->scheme = s->scheme;
+        p->uri->tls = s->tls;
+        return s->parse(p, rest + 2);
     }
-    return refuse(p, "unknown scheme", name, "allowed are " SCHEMES_ALLOWED);
+    if (streq(name, "zookeeper")) {
+        return err_set(
+            p->e, ERR_INVALID, -EINVAL,
+            "registry URI: scheme \"zookeeper\" is not supported: allowed are " SCHEMES_ALLOWED);
+    }
+    return uri_refuse(p, "unknown scheme", name, "allowed are " SCHEMES_ALLOWED);
 }
 
 int registry_uri_parse(struct registry_uri *ret, const char *text,
                        const struct registry_uri_env *env, struct err *e)
 {
     struct registry_uri uri = REGISTRY_URI_NULL;
-    struct parser p = {.uri = &uri, .env = env, .text = text, .e = e};
+    struct uri_parser p = {.uri = &uri, .env = env, .text = text, .e = e};
     int r;
     if (str_empty(text)) {
         r = parse_default(&p);
@@ -387,16 +180,64 @@ int registry_uri_parse(struct registry_uri *ret, const char *text,
     return 0;
 }
 
-void registry_uri_format(const struct registry_uri *uri, struct buf *out)
+/* ---- for people ---- */
+
+static const char *scheme_name(const struct registry_uri *uri)
 {
-    if (uri->scheme == REGISTRY_FILE) {
-        buf_printf(out, "file://%s", uri->path);
-        return;
+    for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+        const struct scheme *s = &schemes[i];
+        if (s->scheme == uri->scheme && s->tls == uri->tls &&
+            s->unix_socket == (uri->unix_socket != NULL)) {
+            return s->name;
+        }
     }
-    buf_puts(out, uri->tls ? "etcds://" : "etcd://");
+    must(!"a URI of no scheme");
+    return "";
+}
+
+static void format_where(const struct registry_uri *uri, struct buf *out)
+{
+    if (uri->unix_socket) {
+        buf_puts(out, uri->unix_socket);
+    }
     for (size_t i = 0; i < uri->n_endpoints; i++) {
         const char *host = strstr(uri->endpoints[i], "://");
         buf_printf(out, "%s%s", i ? "," : "", host + 3);
     }
-    buf_printf(out, "%s?value=%s", uri->prefix, record_form_name(uri->form));
+    switch (uri->scheme) {
+    case REGISTRY_ETCD:
+        buf_puts(out, *uri->prefix ? uri->prefix : "/");
+        break;
+    case REGISTRY_SKYDNS:
+        buf_printf(out, "/%s", uri->domain);
+        break;
+    case REGISTRY_CONSULKV:
+        buf_printf(out, "%s/%s", uri->unix_socket ? ":" : "", uri->prefix);
+        break;
+    case REGISTRY_FILE:
+    case REGISTRY_CONSUL:
+        break;
+    }
+}
+
+void registry_uri_format(const struct registry_uri *uri, struct buf *out)
+{
+    const char *sep = "?";
+    buf_printf(out, "%s://", scheme_name(uri));
+    if (uri->scheme == REGISTRY_FILE) {
+        buf_puts(out, uri->path);
+        return;
+    }
+    format_where(uri, out);
+    if (uri->scheme == REGISTRY_ETCD || uri->scheme == REGISTRY_CONSULKV) {
+        buf_printf(out, "%svalue=%s", sep, record_form_name(uri->form));
+        sep = "&";
+    }
+    if (uri->datacenter) {
+        buf_printf(out, "%sdc=%s", sep, uri->datacenter);
+        sep = "&";
+    }
+    if (uri->stale) {
+        buf_printf(out, "%sstale=true", sep);
+    }
 }

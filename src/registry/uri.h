@@ -6,14 +6,16 @@
  *   etcd://HOST[:2379][,HOST…][/PREFIX][?value=json|addr|grpc]
  *   etcds://…                                                 the same through TLS
  *   skydns://HOST[:2379][,HOST…]/DOMAIN                       etcd v3 in the SkyDNS / CoreDNS layout;
- *                                                             skydns2:// is the same
+ *                                                             skydns2:// is the same; skydnss://
+ *                                                             for TLS
  *   consul://[HOST[:8500]][?dc=NAME&stale=true]               the API of a Consul agent
  *   consuls://…  consul-tls://…                               the same through TLS
  *   consul-unix:///PATH                                       the same through a unix socket
- *   consulkv://[HOST[:8500]]/PREFIX[?value=…&dc=NAME&stale=true]  Consul's KV; consulkvs:// for TLS
+ *   consulkv://[HOST[:8500]]/PREFIX[?value=…&dc=NAME&stale=true]  Consul's KV; consulkvs:// and
+ *                                                             consulkv-tls:// for TLS
  *   consulkv-unix:///PATH:/PREFIX                             the same through a unix socket
  *
- * Where an etcd or Consul URI names no host, the tool's own variable does, else the local agent.
+ * Where an etcd or Consul URI names no host, the tool's own variable does, else 127.0.0.1.
  * No text, or "", is the embedded registry at its default path. No error message repeats a part of the
  * text that may hold a password.
  */
