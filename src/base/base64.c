@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <string.h>
 
 static const char ALPHABET[64] = {'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J', 'K', 'L', 'M',
                                   'N', 'O', 'P', 'Q', 'R', 'S', 'T', 'U', 'V', 'W', 'X', 'Y', 'Z',
@@ -84,5 +85,18 @@ int base64_decode(struct buf *out, const char *text, size_t len)
     if (r < 0) {
         buf_truncate(out, before);
     }
+    return r;
+}
+
+int base64_decode_arena(struct arena *a, const char *text, const char **ret, size_t *ret_len)
+{
+    size_t len = strlen(text);
+    struct buf b = BUF_INIT(len + 1); /* bytes are never longer than their text */
+    int r = base64_decode(&b, text, len);
+    if (r == 0) {
+        *ret = arena_memdup0(a, buf_str(&b), b.len);
+        *ret_len = b.len;
+    }
+    buf_deinit(&b);
     return r;
 }

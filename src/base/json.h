@@ -78,3 +78,4 @@ void json_put_bool(struct json_writer *w, bool v);
 void json_field_str(struct json_writer *w, const char *name, const char *s);
 void json_field_int(struct json_writer *w, const char *name, int64_t v);
 void json_field_bool(struct json_writer *w, const char *name, bool v);
+void json_field_base64(struct json_writer *w, const char *name, const void *p, size_t len);

@@ -5,6 +5,7 @@
  */
 #include "base/json.h"
 
+#include "base/base64.h"
 #include "base/str.h"
 
 #include <inttypes.h>
@@ -156,4 +157,13 @@ void json_field_bool(struct json_writer *w, const char *name, bool v)
 {
     json_key(w, name);
     json_put_bool(w, v);
+}
+
+void json_field_base64(struct json_writer *w, const char *name, const void *p, size_t len)
+{
+    json_key(w, name);
+    begin_value(w);
+    buf_putc(w->out, '"');
+    base64_encode(w->out, p, len);
+    buf_putc(w->out, '"');
 }

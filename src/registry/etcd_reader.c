@@ -28,8 +28,8 @@
 #include "registry/etcd_client.h"
 #include "registry/etcd_layout.h"
 #include "registry/etcd_request.h"
-#include "registry/etcd_skipped.h"
 #include "registry/etcd_watch.h"
+#include "registry/kv_skipped.h"
 #include "registry/record.h"
 
 #include <errno.h>
@@ -67,7 +67,7 @@ struct registry_reader {
     struct etcd_call page_call, ping_call;
     int64_t ping_revision; /* of what was seen when it was sent: the answer is not older */
     struct etcd_watch watch;
-    struct etcd_skipped skipped;
+    struct kv_skipped skipped;
 
     struct table table; /* published */
     bool complete;      /* it was, at least once */
@@ -141,7 +141,7 @@ static void retry_later(struct registry_reader *r, const struct err *why)
 static void skip(struct registry_reader *r, const struct etcd_kv *kv, const struct err *why)
 {
     uint64_t digest = hash64(kv->value, kv->value_len);
-    if (etcd_skipped_note(&r->skipped, kv->key, kv->key_len, digest) &&
+    if (kv_skipped_note(&r->skipped, kv->key, kv->key_len, digest) &&
         r->state != READER_S_CLOSING) {
         r->events->skipped(r->ctx, kv->key, why);
     }
@@ -167,14 +167,14 @@ static bool apply_put(struct registry_reader *r, struct table *t, const struct e
         skip(r, kv, &why);
         return table_remove(t, key.name, key.id);
     }
-    etcd_skipped_forget(&r->skipped, kv->key, kv->key_len);
+    kv_skipped_forget(&r->skipped, kv->key, kv->key_len);
     return table_put(t, svc);
 }
 
 static bool apply_delete(struct registry_reader *r, struct table *t, const struct etcd_kv *kv)
 {
     struct etcd_key key;
-    etcd_skipped_forget(&r->skipped, kv->key, kv->key_len);
+    kv_skipped_forget(&r->skipped, kv->key, kv->key_len);
     return etcd_layout_parse(&r->layout, kv->key, kv->key_len, &key) == ETCD_KEY_SERVICE &&
            table_remove(t, key.name, key.id);
 }
@@ -208,13 +208,13 @@ static void list_begin(struct registry_reader *r)
     table_init(&r->next);
     buf_reset(&r->from);
     buf_append(&r->from, r->layout.dir, r->layout.dir_len);
-    etcd_skipped_begin(&r->skipped);
+    kv_skipped_begin(&r->skipped);
     page_ask(r);
 }
 
 static void list_complete(struct registry_reader *r)
 {
-    etcd_skipped_end(&r->skipped);
+    kv_skipped_end(&r->skipped);
     bool fresh = r->answering > r->answered;
     r->answered = r->answering;
     r->relist = false;
@@ -451,7 +451,7 @@ static void reader_closed(void *ctx)
     void *closed_ctx = r->closed_ctx;
     etcd_watch_deinit(&r->watch);
     etcd_layout_deinit(&r->layout);
-    etcd_skipped_deinit(&r->skipped);
+    kv_skipped_deinit(&r->skipped);
     table_deinit(&r->table);
     table_deinit(&r->next);
     buf_deinit(&r->from);

@@ -3,29 +3,15 @@
  */
 #include "registry/etcd_request.h"
 
-#include "base/base64.h"
 #include "base/must.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-/*
- * Base64 needs no JSON escaping, so it goes to the buffer directly, without a copy of the bytes. The
- * name is written through the writer, the value behind its back: the comma is set by hand.
- */
-static void field_bytes(struct json_writer *w, const char *name, const void *p, size_t len)
-{
-    json_key(w, name);
-    buf_putc(w->out, '"');
-    base64_encode(w->out, p, len);
-    buf_putc(w->out, '"');
-    w->comma = true;
-}
-
 static void field_text(struct json_writer *w, const char *name, const char *text)
 {
-    field_bytes(w, name, text, strlen(text));
+    json_field_base64(w, name, text, strlen(text));
 }
 
 static void field_int64(struct json_writer *w, const char *name, int64_t v)
@@ -40,7 +26,7 @@ void etcd_request_range(struct buf *out, const struct etcd_range_request *r)
     struct json_writer w;
     json_begin(&w, out);
     json_object(&w);
-    field_bytes(&w, "key", r->key, r->key_len);
+    json_field_base64(&w, "key", r->key, r->key_len);
     if (r->end) {
         field_text(&w, "range_end", r->end);
     }
@@ -159,7 +145,7 @@ void etcd_txn_put(struct etcd_txn_builder *t, const char *key, const void *value
     json_key(&t->w, "request_put");
     json_object(&t->w);
     field_text(&t->w, "key", key);
-    field_bytes(&t->w, "value", value, len);
+    json_field_base64(&t->w, "value", value, len);
     field_int64(&t->w, "lease", lease);
     json_object_end(&t->w);
     json_object_end(&t->w);

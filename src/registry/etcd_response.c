@@ -73,30 +73,17 @@ void etcd_decode_header(struct etcd_header *ret, const json *j)
     };
 }
 
-/* Decoded bytes are never longer than their text. */
-static int decode_bytes(const char **ret, size_t *ret_len, struct arena *arena, const char *text)
-{
-    size_t text_len = strlen(text);
-    struct buf b = BUF_INIT(text_len + 1);
-    int r = base64_decode(&b, text, text_len);
-    if (r == 0) {
-        *ret = arena_memdup0(arena, buf_str(&b), b.len);
-        *ret_len = b.len;
-    }
-    buf_deinit(&b);
-    return r;
-}
-
 int etcd_decode_kv(struct etcd_kv *ret, struct arena *arena, const json *j, struct err *e)
 {
     struct etcd_kv kv = {
         .mod_revision = int64_or(j, "mod_revision", 0),
         .lease = int64_or(j, "lease", 0),
     };
-    if (decode_bytes(&kv.key, &kv.key_len, arena, json_str(j, "key", "")) < 0 || kv.key_len == 0) {
+    if (base64_decode_arena(arena, json_str(j, "key", ""), &kv.key, &kv.key_len) < 0 ||
+        kv.key_len == 0) {
         return not_etcd(e, "a key is missing or not base64");
     }
-    if (decode_bytes(&kv.value, &kv.value_len, arena, json_str(j, "value", "")) < 0) {
+    if (base64_decode_arena(arena, json_str(j, "value", ""), &kv.value, &kv.value_len) < 0) {
         return not_etcd(e, "a value is not base64");
     }
     *ret = kv;
@@ -239,7 +226,7 @@ int etcd_response_timetolive(struct etcd_timetolive *ret, const char *body, size
     for (const json *it = json_first(keys); it; it = json_next(it)) {
         const char *text = json_value(it);
         struct etcd_kv *kv = &t.keys[t.n];
-        if (!text || decode_bytes(&kv->key, &kv->key_len, &t.arena, text) < 0) {
+        if (!text || base64_decode_arena(&t.arena, text, &kv->key, &kv->key_len) < 0) {
             arena_deinit(&t.arena);
             return not_etcd(e, "a key of a lease is not base64");
         }

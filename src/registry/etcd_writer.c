@@ -39,7 +39,7 @@
 
 #define RETRY_MIN    100u
 #define RETRY_MAX    10000u
-#define STARTED_TEXT ETCD_STARTED_MAX
+#define STARTED_TEXT AGENT_STARTED_MAX
 
 static const char *const state_names[] = {
 #define X(sym, name) [WRITER_S_##sym] = name,
@@ -155,7 +155,7 @@ static void claim(struct registry_writer *w)
     struct etcd_txn_builder t;
     writer_set_state(w, WRITER_S_CLAIM);
     w->us.lease = w->lease.id;
-    etcd_agent_record_encode(&w->us, w->node, &value);
+    agent_record_encode(&w->us, w->node, &value);
     etcd_txn_begin(&t, &body);
     etcd_txn_compare(&t, w->layout.record, w->record_mod);
     etcd_txn_success(&t);
@@ -180,7 +180,7 @@ static void on_record(struct registry_writer *w, const struct etcd_reply *reply)
     if (range.n > 0) {
         w->record_mod = range.kvs[0].mod_revision;
         w->record_lease = range.kvs[0].lease;
-        etcd_agent_record_decode(&w->record, range.kvs[0].value, range.kvs[0].value_len);
+        agent_record_decode(&w->record, range.kvs[0].value, range.kvs[0].value_len);
     }
     arena_deinit(&range.arena);
     if (w->record_mod != 0 && w->claimed && !record_is_ours(w)) {
@@ -276,7 +276,7 @@ void writer_settled(struct registry_writer *w)
     back_off(w, ERR_TRANSIENT);
 }
 
-void writer_depose(struct registry_writer *w, const struct etcd_agent_record *by)
+void writer_depose(struct registry_writer *w, const struct agent_record *by)
 {
     struct err why = ERR_INIT;
     writer_set_state(w, WRITER_S_DEPOSED);
@@ -446,7 +446,7 @@ static void writer_describe(const struct registry_writer *w, struct buf *out)
     json_field_int(&j, "ttl", w->lease.ttl_s);
     json_field_int(&j, "keepalive_failures", w->lease.failures);
     json_field_int(&j, "revision", w->watch.next_revision - 1);
-    json_field_int(&j, "keys", (int64_t)etcd_owned_count(&w->owned));
+    json_field_int(&j, "keys", (int64_t)kv_owned_count(&w->owned));
     json_object_end(&j);
 }
 

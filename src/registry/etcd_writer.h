@@ -5,12 +5,12 @@
  */
 #include "base/arena.h"
 #include "io/timer.h"
-#include "registry/etcd_agent_record.h"
+#include "registry/agent_record.h"
 #include "registry/etcd_lease.h"
 #include "registry/etcd_layout.h"
-#include "registry/etcd_owned.h"
 #include "registry/etcd_request.h"
 #include "registry/etcd_watch.h"
+#include "registry/kv_owned.h"
 #include "tidewaiter/registry.h"
 
 extern const struct registry_writer_ops etcd_writer_ops;
@@ -86,7 +86,7 @@ struct registry_writer {
     struct etcd_client client;
     struct etcd_lease lease;
     struct etcd_watch watch;
-    struct etcd_owned owned;
+    struct kv_owned owned;
     struct writer_batch batch;
     struct writer_list list;
 
@@ -98,13 +98,13 @@ struct registry_writer {
     struct io_timer watch_timer;
     struct backoff watch_backoff;
 
-    struct etcd_agent_record us;     /* what we write into the record */
-    struct etcd_agent_record record; /* what was read */
-    int64_t record_mod;              /* its revision; 0: absent. The fence of every write */
-    int64_t record_lease;            /* that it lies on */
-    bool claimed;                    /* we have written the record in this run */
-    int64_t our_lease;               /* that our keys lie on; dry_run: that of the record */
-    int64_t watch_from; /* revision that the listing is not older than, + 1; 0: resume */
+    struct agent_record us;     /* what we write into the record */
+    struct agent_record record; /* what was read */
+    int64_t record_mod;         /* its revision; 0: absent. The fence of every write */
+    int64_t record_lease;       /* that it lies on */
+    bool claimed;               /* we have written the record in this run */
+    int64_t our_lease;          /* that our keys lie on; dry_run: that of the record */
+    int64_t watch_from;         /* revision that the listing is not older than, + 1; 0: resume */
 
     enum writer_leave leave;
     struct io_timer deadline;
@@ -121,7 +121,7 @@ void writer_step_failed(struct registry_writer *w, const struct err *why);
 /* From READY back to the start; why: tell unready (NULL: nobody needs to know). */
 void writer_restart(struct registry_writer *w, const struct err *why);
 void writer_settled(struct registry_writer *w); /* SETTLING, and the write has ended */
-void writer_depose(struct registry_writer *w, const struct etcd_agent_record *by);
+void writer_depose(struct registry_writer *w, const struct agent_record *by);
 void writer_ready(struct registry_writer *w);
 
 /* ---- etcd_writer_list.c: KEYS and LIST ---- */

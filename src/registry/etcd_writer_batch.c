@@ -195,15 +195,15 @@ static void slice_done(struct registry_writer *w, int64_t revision)
     b->fruitless = 0;
     for (size_t i = 0; i < b->n_slice; i++) {
         const struct registry_op *op = &b->ops[b->slice[i]];
-        struct etcd_owned_key *k = etcd_owned_add(&w->owned, op->key);
+        struct kv_owned_key *k = kv_owned_add(&w->owned, op->key);
         if (revision >= k->revision) {
             k->revision = revision;
             k->exists = op->kind == REGISTRY_PUT;
-            k->lease = k->exists ? w->our_lease : 0;
+            k->holder = k->exists ? w->our_lease : 0;
             k->ours = k->exists;
         }
         if (!k->exists && w->watch.next_revision > revision) {
-            etcd_owned_drop(&w->owned, k); /* the watch has told all there was */
+            kv_owned_drop(&w->owned, k); /* the watch has told all there was */
         }
         op_end(b, b->slice[i], ERR_NONE, op->kind == REGISTRY_PUT ? revision : 0);
     }
@@ -219,9 +219,9 @@ static void op_stale(struct registry_writer *w, size_t index, const struct etcd_
     if (now->key) {
         writer_see(w, now);
     } else {
-        struct etcd_owned_key *k = etcd_owned_find(&w->owned, key, strlen(key));
+        struct kv_owned_key *k = kv_owned_find(&w->owned, key, strlen(key));
         if (k && w->watch.next_revision > revision) {
-            etcd_owned_drop(&w->owned, k);
+            kv_owned_drop(&w->owned, k);
         } else if (k) {
             k->exists = false;
             k->revision = revision;
@@ -234,7 +234,7 @@ static void op_stale(struct registry_writer *w, size_t index, const struct etcd_
 /* True when the fence held; false: the writer has left READY for it. */
 static bool fence_check(struct registry_writer *w, const struct etcd_kv *kv)
 {
-    struct etcd_agent_record by;
+    struct agent_record by;
     if (!kv->key) {
         writer_restart(w, NULL); /* RECORD puts it again */
         return false;
@@ -242,7 +242,7 @@ static bool fence_check(struct registry_writer *w, const struct etcd_kv *kv)
     if (kv->mod_revision == w->record_mod) {
         return true;
     }
-    etcd_agent_record_decode(&by, kv->value, kv->value_len);
+    agent_record_decode(&by, kv->value, kv->value_len);
     if (!streq(by.instance, w->us.instance)) {
         writer_depose(w, &by);
         return false;

@@ -27,7 +27,7 @@ static void on_closed(void *ctx)
     void (*closed)(void *) = w->closed;
     void *closed_ctx = w->closed_ctx;
     etcd_watch_deinit(&w->watch);
-    etcd_owned_deinit(&w->owned);
+    kv_owned_deinit(&w->owned);
     etcd_layout_deinit(&w->layout);
     arena_deinit(&w->batch.arena);
     free(w->list.keys);
@@ -57,15 +57,15 @@ static void on_leave_timer(struct io_timer *t)
     leave_next(w);
 }
 
-static bool detached(const struct registry_writer *w, const struct etcd_owned_key *k)
+static bool detached(const struct registry_writer *w, const struct kv_owned_key *k)
 {
-    return k->exists && k->ours && k->lease != w->our_lease;
+    return k->exists && k->ours && k->holder != w->our_lease;
 }
 
 /* One transaction of deletes under the fence; false when there is nothing to delete. */
 static bool leave_detached(struct registry_writer *w)
 {
-    struct etcd_owned_key *k, *tmp;
+    struct kv_owned_key *k, *tmp;
     struct etcd_txn_builder t;
     struct buf body = BUF_INIT(4u * 1024 * 1024);
     size_t n = 0;
@@ -131,14 +131,14 @@ static void leave_next(struct registry_writer *w)
 static bool still_ours(struct registry_writer *w, const struct etcd_reply *reply)
 {
     struct etcd_txn_response txn;
-    struct etcd_agent_record by;
+    struct agent_record by;
     struct err ignored = ERR_INIT;
     if (etcd_response_txn(&txn, reply->body, reply->len, &ignored) < 0) {
         return false;
     }
     bool ours = txn.succeeded || txn.n == 0 || !txn.items[0].key;
     if (!ours) {
-        etcd_agent_record_decode(&by, txn.items[0].value, txn.items[0].value_len);
+        agent_record_decode(&by, txn.items[0].value, txn.items[0].value_len);
         ours = streq(by.instance, w->us.instance);
     }
     arena_deinit(&txn.arena);

@@ -57,9 +57,9 @@ void writer_see(struct registry_writer *w, const struct etcd_kv *kv)
     if (ours && !on_lease) {
         digest = ~digest; /* right or wrong, it must be put onto our lease */
     }
-    struct etcd_owned_key *k = etcd_owned_add(&w->owned, kv->key);
+    struct kv_owned_key *k = kv_owned_add(&w->owned, kv->key);
     k->revision = kv->mod_revision;
-    k->lease = kv->lease;
+    k->holder = kv->lease;
     k->exists = true;
     k->ours = ours;
     w->events->seen(w->ctx, k->key, digest, kv->mod_revision,
@@ -68,12 +68,12 @@ void writer_see(struct registry_writer *w, const struct etcd_kv *kv)
 
 void writer_second_check(struct registry_writer *w)
 {
-    struct etcd_owned_key *k, *tmp;
+    struct kv_owned_key *k, *tmp;
     if (w->lease.second == 0) {
         return;
     }
     HASH_ITER (hh, w->owned.keys, k, tmp) {
-        if (k->exists && k->lease == w->lease.second) {
+        if (k->exists && k->holder == w->lease.second) {
             return;
         }
     }
@@ -104,7 +104,7 @@ static void remember_keys(struct registry_writer *w, const struct etcd_timetoliv
 {
     for (size_t i = 0; i < t->n; i++) {
         if (writer_is_service(w, &t->keys[i])) {
-            etcd_owned_add(&w->owned, t->keys[i].key);
+            kv_owned_add(&w->owned, t->keys[i].key);
         }
     }
 }
@@ -168,11 +168,11 @@ static void list_ask(struct registry_writer *w)
 
 void writer_list_begin(struct registry_writer *w)
 {
-    struct etcd_owned_key *k, *tmp;
+    struct kv_owned_key *k, *tmp;
     size_t n = 0;
     writer_set_state(w, WRITER_S_LIST);
     list_end(w);
-    w->list.keys = xcalloc(etcd_owned_count(&w->owned) + 1, sizeof(*w->list.keys));
+    w->list.keys = xcalloc(kv_owned_count(&w->owned) + 1, sizeof(*w->list.keys));
     HASH_ITER (hh, w->owned.keys, k, tmp) {
         w->list.keys[n++] = k->key;
     }
@@ -200,7 +200,7 @@ static void list_received(struct registry_writer *w, const struct etcd_txn_respo
                 return;
             }
         } else {
-            etcd_owned_drop(&w->owned, etcd_owned_find(&w->owned, key, strlen(key)));
+            kv_owned_drop(&w->owned, kv_owned_find(&w->owned, key, strlen(key)));
         }
     }
     w->list.at += w->list.asked;

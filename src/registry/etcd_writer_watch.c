@@ -47,7 +47,7 @@ static void on_created(struct etcd_watch *watch)
 /* Our own record was written or removed by somebody. */
 static void on_record(struct registry_writer *w, const struct etcd_event *event)
 {
-    struct etcd_agent_record by;
+    struct agent_record by;
     const struct etcd_kv *kv = &event->kv;
     if (kv->mod_revision <= w->record_mod) {
         return; /* from before our claim, or that claim itself */
@@ -56,7 +56,7 @@ static void on_record(struct registry_writer *w, const struct etcd_event *event)
         writer_restart(w, NULL);
         return;
     }
-    etcd_agent_record_decode(&by, kv->value, kv->value_len);
+    agent_record_decode(&by, kv->value, kv->value_len);
     if (!streq(by.instance, w->us.instance)) {
         writer_depose(w, &by);
         return;
@@ -69,7 +69,7 @@ static void on_record(struct registry_writer *w, const struct etcd_event *event)
 
 static void on_put(struct registry_writer *w, const struct etcd_kv *kv)
 {
-    const struct etcd_owned_key *k = etcd_owned_find(&w->owned, kv->key, kv->key_len);
+    const struct kv_owned_key *k = kv_owned_find(&w->owned, kv->key, kv->key_len);
     bool ours = k || (kv->lease == w->our_lease && writer_is_service(w, kv));
     if (ours && (!k || kv->mod_revision > k->revision)) {
         writer_see(w, kv);
@@ -78,7 +78,7 @@ static void on_put(struct registry_writer *w, const struct etcd_kv *kv)
 
 static void on_delete(struct registry_writer *w, const struct etcd_kv *kv)
 {
-    struct etcd_owned_key *k = etcd_owned_find(&w->owned, kv->key, kv->key_len);
+    struct kv_owned_key *k = kv_owned_find(&w->owned, kv->key, kv->key_len);
     if (!k) {
         return;
     }
@@ -88,7 +88,7 @@ static void on_delete(struct registry_writer *w, const struct etcd_kv *kv)
         k->exists = false;
     }
     if (!k->exists && !writer_batch_has(w, k->key)) {
-        etcd_owned_drop(&w->owned, k); /* no older news can follow */
+        kv_owned_drop(&w->owned, k); /* no older news can follow */
     }
     if (news) {
         w->events->gone(w->ctx, kv->key, kv->mod_revision);

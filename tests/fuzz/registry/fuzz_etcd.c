@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "base/hash.h"
-#include "registry/etcd_agent_record.h"
+#include "registry/agent_record.h"
 #include "registry/etcd_error.h"
 #include "registry/etcd_event.h"
 #include "registry/etcd_layout.h"
@@ -89,8 +89,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     etcd_error_from_answer(&e, size & 1 ? 400 : 503, text, size, NULL);
     sink ^= strlen(e.msg);
 
-    struct etcd_agent_record record;
-    etcd_agent_record_decode(&record, text, size);
+    struct agent_record record;
+    agent_record_decode(&record, text, size);
     sink ^= strlen(record.instance);
 
     struct etcd_layout layout;

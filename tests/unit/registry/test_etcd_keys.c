@@ -12,10 +12,10 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "registry/etcd_agent_record.h"
+#include "registry/agent_record.h"
 #include "registry/etcd_layout.h"
-#include "registry/etcd_owned.h"
-#include "registry/etcd_skipped.h"
+#include "registry/kv_owned.h"
+#include "registry/kv_skipped.h"
 
 static void layout(void **state)
 {
@@ -108,55 +108,55 @@ static void nodes(void **state)
 
 static void owned(void **state)
 {
-    struct etcd_owned o = {0};
-    assert_null(etcd_owned_find(&o, "/s/a", 4));
-    struct etcd_owned_key *k = etcd_owned_add(&o, "/s/a");
-    assert_ptr_equal(etcd_owned_add(&o, "/s/a"), k);
-    assert_ptr_equal(etcd_owned_find(&o, "/s/ab", 4), k);
-    assert_null(etcd_owned_find(&o, "/s/ab", 5));
-    etcd_owned_add(&o, "/s/ab");
-    assert_int_equal(etcd_owned_count(&o), 2);
-    etcd_owned_drop(&o, k);
-    assert_int_equal(etcd_owned_count(&o), 1);
-    etcd_owned_deinit(&o);
-    etcd_owned_deinit(&o);
-    assert_int_equal(etcd_owned_count(&o), 0);
+    struct kv_owned o = {0};
+    assert_null(kv_owned_find(&o, "/s/a", 4));
+    struct kv_owned_key *k = kv_owned_add(&o, "/s/a");
+    assert_ptr_equal(kv_owned_add(&o, "/s/a"), k);
+    assert_ptr_equal(kv_owned_find(&o, "/s/ab", 4), k);
+    assert_null(kv_owned_find(&o, "/s/ab", 5));
+    kv_owned_add(&o, "/s/ab");
+    assert_int_equal(kv_owned_count(&o), 2);
+    kv_owned_drop(&o, k);
+    assert_int_equal(kv_owned_count(&o), 1);
+    kv_owned_deinit(&o);
+    kv_owned_deinit(&o);
+    assert_int_equal(kv_owned_count(&o), 0);
 }
 
 static void skipped(void **state)
 {
-    struct etcd_skipped s = {0};
-    etcd_skipped_begin(&s);
-    assert_true(etcd_skipped_note(&s, "a", 1, 1));
-    assert_false(etcd_skipped_note(&s, "a", 1, 1));
-    assert_true(etcd_skipped_note(&s, "a", 1, 2)); /* other content */
-    assert_true(etcd_skipped_note(&s, "b", 1, 1));
-    etcd_skipped_end(&s);
-    etcd_skipped_begin(&s);
-    assert_false(etcd_skipped_note(&s, "a", 1, 2));
-    etcd_skipped_end(&s); /* b was not there any more */
-    assert_true(etcd_skipped_note(&s, "b", 1, 1));
-    etcd_skipped_forget(&s, "a", 1);
-    etcd_skipped_forget(&s, "never", 5);
-    assert_true(etcd_skipped_note(&s, "a", 1, 2));
-    etcd_skipped_deinit(&s);
-    etcd_skipped_deinit(&s);
+    struct kv_skipped s = {0};
+    kv_skipped_begin(&s);
+    assert_true(kv_skipped_note(&s, "a", 1, 1));
+    assert_false(kv_skipped_note(&s, "a", 1, 1));
+    assert_true(kv_skipped_note(&s, "a", 1, 2)); /* other content */
+    assert_true(kv_skipped_note(&s, "b", 1, 1));
+    kv_skipped_end(&s);
+    kv_skipped_begin(&s);
+    assert_false(kv_skipped_note(&s, "a", 1, 2));
+    kv_skipped_end(&s); /* b was not there any more */
+    assert_true(kv_skipped_note(&s, "b", 1, 1));
+    kv_skipped_forget(&s, "a", 1);
+    kv_skipped_forget(&s, "never", 5);
+    assert_true(kv_skipped_note(&s, "a", 1, 2));
+    kv_skipped_deinit(&s);
+    kv_skipped_deinit(&s);
 }
 
 static void agent_record(void **state)
 {
-    struct etcd_agent_record in = {.instance = "9f00",
-                                   .started = "2026-01-02T03:04:05.678Z",
-                                   .lease = 7587894112341234567,
-                                   .ttl_s = 30};
-    struct etcd_agent_record out;
+    struct agent_record in = {.instance = "9f00",
+                              .started = "2026-01-02T03:04:05.678Z",
+                              .lease = 7587894112341234567,
+                              .ttl_s = 30};
+    struct agent_record out;
     struct buf text = BUF_INIT(4096);
-    etcd_agent_record_encode(&in, "n1", &text);
+    agent_record_encode(&in, "n1", &text);
     assert_string_equal(buf_str(&text),
                         "{\"node\":\"n1\",\"instance\":\"9f00\",\"lease\":\"7587894112341234567\","
                         "\"ttl\":30,\"version\":\"" TIDEWAITER_VERSION
                         "\",\"started\":\"2026-01-02T03:04:05.678Z\"}");
-    etcd_agent_record_decode(&out, buf_str(&text), text.len);
+    agent_record_decode(&out, buf_str(&text), text.len);
     buf_deinit(&text);
     assert_string_equal(out.instance, "9f00");
     assert_string_equal(out.started, "2026-01-02T03:04:05.678Z");
@@ -171,7 +171,7 @@ static void agent_record(void **state)
         "{\"instance\":\"a\\nb\",\"started\":\"012345678901234567890123456789012345678901\"}",
     };
     for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
-        etcd_agent_record_decode(&out, foreign[i], strlen(foreign[i]));
+        agent_record_decode(&out, foreign[i], strlen(foreign[i]));
         if (*out.instance || *out.started || out.lease || out.ttl_s) {
             fail_msg("%s: instance %s, started %s", foreign[i], out.instance, out.started);
         }

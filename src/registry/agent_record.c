@@ -2,7 +2,7 @@
  * The agent's own record as JSON. Reading never fails: a record that makes no sense is that of
  * somebody else, without lease and instance, and is taken over like one.
  */
-#include "registry/etcd_agent_record.h"
+#include "registry/agent_record.h"
 
 #include "base/buf.h"
 #include "base/json.h"
@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-void etcd_agent_record_encode(const struct etcd_agent_record *r, const char *node, struct buf *out)
+void agent_record_encode(const struct agent_record *r, const char *node, struct buf *out)
 {
     char lease[24];
     struct json_writer w;
@@ -21,7 +21,7 @@ void etcd_agent_record_encode(const struct etcd_agent_record *r, const char *nod
     json_object(&w);
     json_field_str(&w, "node", node);
     json_field_str(&w, "instance", r->instance);
-    json_field_str(&w, "lease", lease);
+    json_field_str(&w, *r->session ? "session" : "lease", *r->session ? r->session : lease);
     json_field_int(&w, "ttl", r->ttl_s);
     json_field_str(&w, "version", TIDEWAITER_VERSION);
     json_field_str(&w, "started", r->started);
@@ -36,16 +36,17 @@ static void copy_text(char *dst, size_t size, const json *j, const char *name)
     }
 }
 
-void etcd_agent_record_decode(struct etcd_agent_record *ret, const char *value, size_t len)
+void agent_record_decode(struct agent_record *ret, const char *value, size_t len)
 {
     struct err ignored = ERR_INIT;
     CLEANUP_JSON json *j = NULL;
-    *ret = (struct etcd_agent_record){0};
+    *ret = (struct agent_record){0};
     if (json_parse(&j, value, len, &ignored) < 0) {
         return;
     }
     copy_text(ret->instance, sizeof(ret->instance), j, "instance");
     copy_text(ret->started, sizeof(ret->started), j, "started");
+    copy_text(ret->session, sizeof(ret->session), j, "session");
     json_int64_text(j, "lease", &ret->lease);
     json_int64_text(j, "ttl", &ret->ttl_s);
 }
