@@ -6,6 +6,8 @@
 
 #include "base/must.h"
 
+#define SLOW_RETRY 5000u
+
 void backoff_init(struct backoff *b, msec_t min, msec_t max, uint64_t seed)
 {
     must(min > 0 && min <= max && max < MSEC_NEVER / 2);
@@ -32,6 +34,13 @@ msec_t backoff_next(struct backoff *b)
     }
     msec_t half = delay / 2;
     return delay - next_random(&b->seed) % (half + 1);
+}
+
+msec_t backoff_for(struct backoff *b, enum err_class class)
+{
+    msec_t delay = backoff_next(b);
+    bool soon = class == ERR_TRANSIENT || class == ERR_CONFLICT || class == ERR_STALE_WATCH;
+    return soon || delay > SLOW_RETRY ? delay : SLOW_RETRY;
 }
 
 void backoff_reset(struct backoff *b)

@@ -34,7 +34,6 @@
 #define TIMEOUT_SEVERAL 1500u
 #define TOKEN_MAX       8192u
 #define ERROR_BODY_MAX  65536u
-#define SLOW_RETRY      5000u
 
 static const char leader_header[] = "Grpc-Metadata-hasleader: true";
 
@@ -170,13 +169,6 @@ void etcd_call_distrust(const struct etcd_call *call)
 bool etcd_call_outdated(const struct etcd_call *call)
 {
     return call->state == ETCD_CALL_S_RUNNING && call->rotations != call->client->rotations;
-}
-
-msec_t etcd_retry_delay(struct backoff *backoff, enum err_class class)
-{
-    msec_t delay = backoff_next(backoff);
-    bool soon = class == ERR_TRANSIENT || class == ERR_CONFLICT || class == ERR_STALE_WATCH;
-    return soon || delay > SLOW_RETRY ? delay : SLOW_RETRY;
 }
 
 /* What an ended transfer means; true when another endpoint may do better. */

@@ -132,6 +132,3 @@ void etcd_call_distrust(const struct etcd_call *call);
 
 /* Some endpoint has failed since this call was sent: if it is a watch, better open it anew. */
 bool etcd_call_outdated(const struct etcd_call *call);
-
-/* How long to wait before trying again: slowly where trying sooner cannot help. */
-msec_t etcd_retry_delay(struct backoff *backoff, enum err_class class);

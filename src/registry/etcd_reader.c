@@ -132,7 +132,7 @@ static void on_retry(struct io_timer *t)
 static void retry_later(struct registry_reader *r, const struct err *why)
 {
     reader_set_state(r, READER_S_WAITING);
-    io_timer_start(r->io, &r->timer, etcd_retry_delay(&r->backoff, why->class), on_retry);
+    io_timer_start(r->io, &r->timer, backoff_for(&r->backoff, why->class), on_retry);
     tell_live(r, false, why);
 }
 

@@ -107,7 +107,7 @@ static void on_backoff(struct io_timer *t)
 static void back_off(struct registry_writer *w, enum err_class class)
 {
     writer_set_state(w, WRITER_S_BACKOFF);
-    io_timer_start(w->io, &w->timer, etcd_retry_delay(&w->backoff, class), on_backoff);
+    io_timer_start(w->io, &w->timer, backoff_for(&w->backoff, class), on_backoff);
 }
 
 void writer_step_failed(struct registry_writer *w, const struct err *why)

@@ -122,7 +122,7 @@ static void on_ended(struct etcd_watch *watch, const struct err *why)
     } else if (why->class == ERR_STALE_WATCH || !watch->created_once) {
         writer_restart(w, NULL);
     } else {
-        io_timer_start(w->io, &w->watch_timer, etcd_retry_delay(&w->watch_backoff, why->class),
+        io_timer_start(w->io, &w->watch_timer, backoff_for(&w->watch_backoff, why->class),
                        on_watch_timer);
     }
 }
