@@ -12,6 +12,8 @@ import subprocess
 
 import pytest
 
+from rig.consul import Consul
+from rig.consul_records import ConsulKvRecords, ConsulRecords
 from rig.docker import Containers
 from rig.engine import SAMPLE, TOP, Engine, add_sample_image, find_running
 from rig.etcd import Etcd
@@ -93,6 +95,41 @@ def own_etcd(tmp_path):
     etcd.close()
 
 
+@pytest.fixture(scope="session")
+def consul_folder(session_folder):
+    """Where Consuls may have theirs. Tests that ask for one are skipped where there is no Consul."""
+    if not shutil.which("consul"):
+        pytest.skip("Consul is not available: tests/setup says why")
+    return session_folder
+
+
+@pytest.fixture(scope="session")
+def shared_consul(consul_folder, docker):
+    """Its checks in containers find the engine that all tests share."""
+    folder = consul_folder / "consul"
+    folder.mkdir()
+    consul = Consul(folder, env={**os.environ, "DOCKER_HOST": docker.url})
+    consul.start()
+    yield consul
+    consul.close()
+
+
+@pytest.fixture
+def own_consul_folder(consul_folder, test_id):
+    folder = consul_folder / f"{test_id}-consul"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def own_consul(own_consul_folder):
+    """A Consul for this test alone, to be stopped and killed; it keeps its data."""
+    consul = Consul(own_consul_folder, data=True)
+    consul.start()
+    yield consul
+    consul.close()
+
+
 @pytest.fixture
 def test_id():
     return f"t{random.randrange(16 ** 5):05x}"
@@ -120,6 +157,23 @@ def records(shared_etcd, test_id):
 @pytest.fixture
 def own_records(own_etcd, test_id):
     return EtcdRecords(own_etcd, test_id)
+
+
+@pytest.fixture
+def consul_records(shared_consul, test_id):
+    made = ConsulRecords(shared_consul, test_id)
+    yield made
+    made.forget()
+
+
+@pytest.fixture
+def own_consul_records(own_consul, test_id):
+    return ConsulRecords(own_consul, test_id)
+
+
+@pytest.fixture
+def consulkv_records(shared_consul, test_id):
+    return ConsulKvRecords(shared_consul, test_id)
 
 
 @pytest.fixture
