@@ -44,7 +44,7 @@ enum consul_check_kind {
     CONSUL_CHECK_CMD,
     CONSUL_CHECK_DOCKER,
     /* Not from an attribute: the status of a service that is not passing, where no TTL check carries
-     * it (native, --health mark). Of Consul's kind TTL, and never renewed. */
+     * it (native, --health mark). Of Consul's kind TTL, with one so long that it hardly needs renewing. */
     CONSUL_CHECK_HEALTH,
 };
 #define CONSUL_CHECKS_MAX 9
@@ -85,10 +85,20 @@ int consul_checks_make(struct consul_checks *ret, const struct service *svc,
 void consul_check_write(struct json_writer *w, const struct consul_check *c);
 
 /*
- * From the Notes of a TTL check that we wrote: its TTL; 0 when they are not ours. What a restarted agent
- * knows of the checks that it has to keep alive.
+ * From the Notes of a TTL or HEALTH check that we wrote: its TTL; 0 when they are not ours. What a
+ * restarted agent knows of the checks that it has to keep alive.
  */
 msec_t consul_check_notes_ttl(const char *notes);
 
-/* "10s", "1.5h", "2m30s": as Consul (Go) reads durations. False when it is none, or negative. */
+/* True for Notes that end in the digest of a definition of ours. */
+bool consul_check_notes_ours(const char *notes);
+
+/*
+ * "10s", "1.5h", "2m30s": as Consul (Go) reads durations; rounded up, so 0 is no time at all. False when
+ * it is none, or negative.
+ */
 bool consul_duration_parse(const char *text, msec_t *ret);
+
+#define CONSUL_DURATION_MAX 32
+/* "15s", or "1500ms" where it is no whole number of seconds. */
+void consul_duration_format(msec_t ms, char ret[CONSUL_DURATION_MAX]);

@@ -12,8 +12,8 @@
  *   registrator  Meta: all attributes, check_* among them, and the same two of ours
  *
  * Digest of: name, tags in order (not with EnableTagOverride: others may change them), address, port,
- * Meta, Weights, EnableTagOverride, and of each check its id, name and Notes, of TTL and HEALTH checks
- * also the status. Checks that we did not define (maintenance, by hand) do not count.
+ * Meta, Weights, EnableTagOverride, and of each check its id, name (native; registrator's are made up by
+ * Consul) and Notes, of TTL and HEALTH checks also the status. Checks that we did not define (maintenance, by hand) do not count.
  */
 #include "base/arena.h"
 #include "registry/consul_check.h"
@@ -46,14 +46,14 @@ struct consul_owner {
  * Appends the body. 0; REGISTRY_ENCODED_PARTLY with e naming the first attribute, tag or check that
  * Consul would refuse the whole service for (a Meta key or value beyond its limits, a key that begins
  * with "consul-", more pairs than it takes): it was left out; -EINVAL (ERR_INVALID) when the service
- * itself cannot be registered (host 0.0.0.0 or ::).
+ * itself cannot be registered (host 0.0.0.0 or ::); -EMSGSIZE (ERR_INVALID) when out does not take it.
  */
 int consul_service_encode(const struct consul_owner *owner, const struct service *svc,
                           struct buf *out, uint64_t *ret_digest, struct err *e) WARN_UNUSED;
 
 /* ---- what the agent lists ---- */
 
-/* A TTL check that we defined, in the listing. */
+/* A TTL or HEALTH check that we defined. */
 struct consul_listed_ttl {
     const char *service_id; /* borrowed from the listing */
     const char *check_id;
@@ -94,8 +94,9 @@ int consul_listing_decode(struct consul_listing *ret, const struct consul_owner 
 void consul_listing_deinit(struct consul_listing *l); /* idempotent */
 
 /*
- * The TTL checks of one registration body that we made ourselves: what is to be kept alive after a
- * write. Strings live in the arena; returns how many, *ret in the arena.
+ * The TTL and HEALTH checks of one registration body that we made ourselves: what is to be kept alive
+ * after a write, and to be given its status, which a registration does not change where there was one.
+ * Strings live in the arena; returns how many, *ret in the arena.
  */
 size_t consul_service_ttls(const char *body, size_t len, struct arena *a,
                            struct consul_listed_ttl **ret);
