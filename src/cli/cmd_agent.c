@@ -1,15 +1,14 @@
 /*
- * tidewaiter agent: its settings made into the agent's options. The work is src/agent's, signals and the
- * exit status are daemon.c's.
+ * tidewaiter agent: its settings made into the agent's options. The work is src/agent's, run by
+ * agent_daemon.c.
  */
 #include "cli/command.h"
 
 #include <stdio.h>
 
-#include "agent/agent.h"
 #include "base/buf.h"
 #include "base/log.h"
-#include "cli/daemon.h"
+#include "cli/agent_daemon.h"
 #include "cli/start.h"
 #include "config/agent_settings.h"
 
@@ -19,8 +18,6 @@ struct agent_run {
     struct docker_peer peer;
     struct netif_addrs addrs;
     struct agent_options options;
-    struct agent *agent;
-    struct daemon *daemon;
 };
 
 static int prepare(void *ctx, struct err *e)
@@ -66,46 +63,6 @@ static void announce(const struct agent_run *run)
     }
 }
 
-static void on_done(void *ctx, int exit_status)
-{
-    daemon_done(((struct agent_run *)ctx)->daemon, exit_status);
-}
-
-static int agent_start(void *ctx, struct daemon *d, struct io *io, struct err *e)
-{
-    struct agent_run *run = ctx;
-    run->daemon = d;
-    return agent_new(&run->agent, io, &run->options, on_done, run, e);
-}
-
-static void agent_end_run(void *ctx)
-{
-    agent_stop(((struct agent_run *)ctx)->agent);
-}
-
-static void agent_look_again(void *ctx)
-{
-    agent_refresh(((struct agent_run *)ctx)->agent);
-}
-
-static void agent_state(void *ctx, struct buf *out)
-{
-    agent_describe(((struct agent_run *)ctx)->agent, out);
-}
-
-static void agent_release(void *ctx)
-{
-    agent_free(((struct agent_run *)ctx)->agent);
-}
-
-static const struct daemon_ops agent_daemon = {
-    .start = agent_start,
-    .stop = agent_end_run,
-    .refresh = agent_look_again,
-    .describe = agent_state,
-    .free = agent_release,
-};
-
 static int load(void *ctx, const struct options_input *input, struct err *e)
 {
     return agent_settings_load(&((struct agent_run *)ctx)->settings, input, e);
@@ -113,8 +70,9 @@ static int load(void *ctx, const struct options_input *input, struct err *e)
 
 static int run_command(void *ctx)
 {
-    announce(ctx);
-    return daemon_run(&agent_daemon, ctx);
+    struct agent_run *run = ctx;
+    announce(run);
+    return agent_daemon_run(&run->options);
 }
 
 static void release(void *ctx)

@@ -4,6 +4,7 @@
  * the exit status: 0 done or stopped by TERM or INT, 1 it cannot go on or a one-shot run failed, 2 bad
  * usage or configuration.
  */
+#include <stdbool.h>
 #include <stddef.h>
 
 struct options_command;
@@ -17,12 +18,15 @@ struct command {
     const char *summary; /* one line, for the list of commands */
     int (*run)(int argc, char **argv);
     const struct options_command *options; /* for `help COMMAND`; NULL: has none */
+    void (*help)(void);                    /* of a command that has other options than those */
+    bool link; /* the program is this command where it is called by this name */
 };
 
 int command_agent(int argc, char **argv);
 int command_render(int argc, char **argv);
 int command_ls(int argc, char **argv);
 int command_explain(int argc, char **argv);
+int command_registrator(int argc, char **argv);
 int command_help(int argc, char **argv);
 
 extern const struct command commands[];
@@ -32,3 +36,4 @@ extern const size_t n_commands;
 const struct command *command_find(const char *name);
 
 void command_print_version(void);
+void command_registrator_help(void);

@@ -25,6 +25,8 @@ const struct command commands[] = {
     {"ls", "list the services in a registry", command_ls, &ls_command},
     {"explain", "say which service each port of a container becomes, or why none", command_explain,
      &explain_command},
+    {"registrator", "as gliderlabs/registrator, whose command line it has", command_registrator,
+     .help = command_registrator_help, .link = true},
     {"help", "print this text, or the options of a command", command_help, NULL},
 };
 const size_t n_commands = ARRAY_LEN(commands);
@@ -78,6 +80,10 @@ int command_help(int argc, char **argv)
             start_print_help(c->options);
             return EXIT_DONE;
         }
+        if (c->help) {
+            c->help();
+            return EXIT_DONE;
+        }
     }
     puts("tidewaiter keeps a service registry true to the containers that run, and nginx true to "
          "the\n"
@@ -85,7 +91,7 @@ int command_help(int argc, char **argv)
          "Usage: tidewaiter COMMAND [OPTIONS] [ARGUMENTS]\n\n"
          "Commands:");
     for (size_t i = 0; i < n_commands; i++) {
-        printf("  %-10s %s\n", commands[i].name, commands[i].summary);
+        printf("  %-11s %s\n", commands[i].name, commands[i].summary);
     }
     puts("\n`tidewaiter help COMMAND` or `tidewaiter COMMAND --help` prints its options.\n"
          "`tidewaiter help --man` and `help --markdown` print the whole reference.\n"

@@ -2,12 +2,35 @@
  * Entry: finds the command. The only file that decides the exit status of the process.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/str.h"
 #include "cli/command.h"
 
+static int run(const struct command *c, int argc, char **argv)
+{
+    int status = c->run(argc, argv);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        perror("tidewaiter: writing to stdout");
+        return status == EXIT_DONE ? EXIT_FAILED : status;
+    }
+    return status;
+}
+
+/* The command whose name the program was called by, or NULL. */
+static const struct command *linked(const char *program)
+{
+    const char *slash = program ? strrchr(program, '/') : NULL;
+    const struct command *c = program ? command_find(slash ? slash + 1 : program) : NULL;
+    return c && c->link ? c : NULL;
+}
+
 int main(int argc, char **argv)
 {
+    const struct command *link = linked(argv[0]);
+    if (link) {
+        return run(link, argc - 1, argv + 1);
+    }
     if (argc < 2) {
         fputs("tidewaiter: a command is missing; `tidewaiter help` lists them\n", stderr);
         return EXIT_USAGE;
@@ -26,10 +49,5 @@ int main(int argc, char **argv)
                 name);
         return EXIT_USAGE;
     }
-    int status = c->run(argc - 2, argv + 2);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        perror("tidewaiter: writing to stdout");
-        return status == EXIT_DONE ? EXIT_FAILED : status;
-    }
-    return status;
+    return run(c, argc - 2, argv + 2);
 }

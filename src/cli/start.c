@@ -95,8 +95,7 @@ static void fill_consul(struct registry_credentials *c, const struct registry_se
     }
 }
 
-int start_registry(const struct options_base *base, const struct registry_settings *s,
-                   struct registry_uri *ret, struct err *e)
+int start_uri(const struct registry_settings *s, struct registry_uri *ret, struct err *e)
 {
     struct registry_uri_env env = {
         .uid = geteuid(),
@@ -108,7 +107,6 @@ int start_registry(const struct options_base *base, const struct registry_settin
     };
     int r = registry_uri_parse(ret, s->uri, &env, e);
     if (r < 0) {
-        options_blame(base, "registry", 0, e);
         return r;
     }
     if (ret->scheme == REGISTRY_ETCD || ret->scheme == REGISTRY_SKYDNS) {
@@ -119,12 +117,22 @@ int start_registry(const struct options_base *base, const struct registry_settin
     return 0;
 }
 
+int start_registry(const struct options_base *base, const struct registry_settings *s,
+                   struct registry_uri *ret, struct err *e)
+{
+    int r = start_uri(s, ret, e);
+    if (r < 0) {
+        options_blame(base, "registry", 0, e);
+    }
+    return r;
+}
+
 void start_warn_password(const struct registry_uri *uri)
 {
     if (uri->password_in_text) {
         bool etcd = uri->scheme == REGISTRY_ETCD || uri->scheme == REGISTRY_SKYDNS;
         log_warn("a password in the registry URI is visible to every user of this host", "better",
-                 etcd ? "--etcd-password-file or ETCDCTL_PASSWORD" : "CONSUL_HTTP_AUTH", NULL);
+                 etcd ? "ETCDCTL_USER and ETCDCTL_PASSWORD" : "CONSUL_HTTP_AUTH", NULL);
     }
 }
 

@@ -33,6 +33,10 @@ int start_command(const struct start_ops *ops, void *ctx, struct options_base *b
 
 void start_print_help(const struct options_command *command);
 
+/* As start_registry(), without a word on where the URI came from. */
+int start_uri(const struct registry_settings *s, struct registry_uri *ret,
+              struct err *e) WARN_UNUSED;
+
 /* The URI with its credentials: etcd's for etcd, Consul's for Consul. A failure names where it came
  * from. */
 int start_registry(const struct options_base *base, const struct registry_settings *s,

@@ -239,13 +239,14 @@ static int apply_variable(struct options_state *state, const struct option *o,
     return r;
 }
 
-static int apply_env(struct options_state *state, char *const *envp, struct err *e)
+static int apply_env(struct options_state *state, const struct options_input *input, struct err *e)
 {
+    char *const *envp = input->envp;
     struct arena *arena = &state->settings->arena;
     for (size_t i = 0; i < state->command->n_options; i++) {
         const struct option *o = &state->command->options[i];
         int r = 0;
-        if (!(o->flags & OPTION_NO_ENV)) {
+        if (!(o->flags & OPTION_NO_ENV) && !input->tools_only) {
             r = apply_variable(state, o, OPTION_FROM_ENV, options_env_name(arena, o), envp, e);
         }
         if (r == 0 && o->env) {
@@ -309,7 +310,7 @@ static int load(struct options_state *state, const struct options_input *input, 
     }
     r = apply_given(state, given, n, e);
     if (r == 0) {
-        r = apply_env(state, input->envp, e);
+        r = apply_env(state, input, e);
     }
     if (r == 0) {
         r = apply_file(state, input->default_file, e);

@@ -130,6 +130,7 @@ struct options_input {
     char *const *argv; /* behind the command's name */
     char *const *envp;
     const char *default_file; /* read where it exists and --config names no other; or NULL */
+    bool tools_only;          /* no TIDEWAITER_ variable counts: another tool's command line */
 };
 
 #define OPTIONS_DEFAULT_FILE "/etc/tidewaiter/tidewaiter.yaml"

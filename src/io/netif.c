@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -225,7 +226,43 @@ int netif_resolve(const char *selector, struct netif_addrs *ret, struct err *e)
     return 0;
 }
 
-void netif_hostname(char *ret, size_t size)
+static void free_addrinfo(struct addrinfo **all)
+{
+    if (*all) {
+        freeaddrinfo(*all);
+    }
+}
+
+int netif_resolve_name(const char *name, struct netif_addrs *ret, struct err *e)
+{
+    static const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    CLEANUP(free_addrinfo) struct addrinfo *all = NULL;
+    struct netif_addrs out = {0};
+    struct addr a;
+
+    int r = getaddrinfo(name, NULL, &hints, &all);
+    if (r != 0) {
+        return err_set(e, ERR_INVALID, -ENOENT, "host name %s: %s", name,
+                       r == EAI_SYSTEM ? strerror(errno) : gai_strerror(r));
+    }
+    static const int families[] = {AF_INET, AF_INET6};
+    for (size_t f = 0; f < ARRAY_LEN(families) && !found(&out); f++) {
+        for (const struct addrinfo *i = all; i && !found(&out); i = i->ai_next) {
+            if (i->ai_family == families[f] && addr_from(i->ai_addr, &a)) {
+                take(&out, &a);
+            }
+        }
+    }
+    if (!found(&out)) {
+        return err_set(e, ERR_INVALID, -ENOENT, "host name %s has no address but link-local ones",
+                       name);
+    }
+    set_source(&out, "host name", name);
+    *ret = out;
+    return 0;
+}
+
+void netif_hostname_full(char *ret, size_t size)
 {
     char name[256];
 
@@ -233,6 +270,14 @@ void netif_hostname(char *ret, size_t size)
         name[0] = '\0';
     }
     name[sizeof(name) - 1] = '\0';
+    (void)str_copy(ret, size, name[0] ? name : "localhost");
+}
+
+void netif_hostname(char *ret, size_t size)
+{
+    char name[256];
+
+    netif_hostname_full(name, sizeof(name));
     name[strcspn(name, ".")] = '\0';
     (void)str_copy(ret, size, name[0] ? name : "localhost");
 }

@@ -1,6 +1,7 @@
 #pragma once
 /*
- * This host's addresses. Blocking but local: asks the kernel, no name service.
+ * This host's addresses. Blocking but local, but for netif_resolve_name(): asks the kernel,
+ * no name service.
  */
 #include "tidewaiter/err.h"
 
@@ -23,5 +24,15 @@ struct netif_addrs {
  */
 int netif_resolve(const char *selector, struct netif_addrs *ret, struct err *e) WARN_UNUSED;
 
+/*
+ * The addresses that a host name has for this host: the first IPv4 one, or, when there is none, the first
+ * IPv6 one. Asks the name service, which may take seconds: before a loop runs. -ENOENT (e filled) when
+ * it has none.
+ */
+int netif_resolve_name(const char *name, struct netif_addrs *ret, struct err *e) WARN_UNUSED;
+
 /* The host's name without domain; "localhost" when unset. */
 void netif_hostname(char *ret, size_t size);
+
+/* The host's name as it was set, with a domain if it has one; "localhost" when unset. */
+void netif_hostname_full(char *ret, size_t size);

@@ -34,6 +34,7 @@ MAX_MEDIAN = 250
 UNSAFE = "strcpy strcat sprintf vsprintf strtok atoi atol atoll alloca gets sleep usleep nanosleep"
 BLOCKING = "system popen getaddrinfo gethostbyname gethostbyname2 wait waitpid"
 ENDING = "exit _exit _Exit quick_exit abort"
+MAY_BLOCK = re.compile(r"src/io/netif\.c$")  # one question to the name service, before a loop runs
 MAY_END = re.compile(r"src/(cli/.*|base/(must|alloc)\.c)$")
 
 # Third-party headers, and where alone they may be included.
@@ -146,7 +147,8 @@ class Gate:
             for number, line in enumerate(f.code, 1):
                 found = unsafe.findall(line)
                 if shipped:
-                    found += blocking.findall(line)
+                    if not MAY_BLOCK.match(f.path):
+                        found += blocking.findall(line)
                     if not MAY_END.match(f.path):
                         found += ending.findall(line)
                 for name in found:

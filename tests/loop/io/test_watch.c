@@ -300,8 +300,37 @@ static void test_hostname(void **state)
     netif_hostname(name, sizeof(name));
     assert_int_not_equal(strlen(name), 0);
     assert_null(strchr(name, '.'));
+    char full[256];
+    netif_hostname_full(full, sizeof(full));
+    assert_memory_equal(full, name, strlen(name));
     netif_hostname(tiny, sizeof(tiny));
     assert_in_range(strlen(tiny), 1, 2);
+}
+
+/* What the name service says: IPv4 before IPv6, and loopback is known as such. */
+static void test_resolve_name(void **state)
+{
+    struct netif_addrs a;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    if (netif_resolve_name("localhost", &a, &e) < 0) {
+        fail_msg("localhost: %s", e.msg);
+    }
+    assert_string_equal(a.v4, "127.0.0.1");
+    assert_string_equal(a.v6, "");
+    assert_string_equal(a.source, "host name localhost");
+    assert_true(a.loopback);
+
+    assert_int_equal(netif_resolve_name("::1", &a, &e), 0);
+    assert_string_equal(a.v4, "");
+    assert_string_equal(a.v6, "::1");
+
+    assert_int_equal(netif_resolve_name("no such host", &a, &e), -ENOENT);
+    if (strncmp(e.msg, "host name no such host: ", 24) != 0) {
+        fail_msg("%s", e.msg);
+    }
+    assert_string_equal(a.v6, "::1");
 }
 
 /* ---- memory ---- */
@@ -329,6 +358,7 @@ int main(void)
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_default_address),
         cmocka_unit_test(test_hostname),
+        cmocka_unit_test(test_resolve_name),
         cmocka_unit_test(test_trim),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
