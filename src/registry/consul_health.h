@@ -22,9 +22,9 @@ int consul_decode_names(const char *text, size_t len, void (*name)(void *ctx, co
                         struct err *e) WARN_UNUSED;
 
 /*
- * GET /v1/health/service/NAME: calls instance (which takes the reference) for each. Host:
+ * GET /v1/health/service/NAME: calls instance (which takes the reference) for each, by id. Host:
  * Service.Address, where that is empty Node.Address. Id: the agent keeps ids unique, the catalog only
- * per node, so an id that was seen before in this answer gets "@<node>". Status: the worst of all its checks, node checks
+ * per node, so of several with one id all but that of the first node by name get "@<node>". Status: the worst of all its checks, node checks
  * among them; maintenance is critical. Weight: Weights.Passing, or Weights.Warning of a warning one; both
  * 1, Consul's default: unset. Attributes: Meta, without our own two, which become node and container.
  * Tags in order; proto udp when there is a tag "udp". Port 0 (a service without one) and what service_new()
