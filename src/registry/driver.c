@@ -11,8 +11,8 @@ const struct registry_driver *registry_driver_for(const struct registry_uri *uri
     case REGISTRY_FILE:
         return &registry_file;
     case REGISTRY_ETCD:
-        return &registry_etcd;
     case REGISTRY_SKYDNS:
+        return &registry_etcd;
     case REGISTRY_CONSUL:
     case REGISTRY_CONSULKV:
         break;

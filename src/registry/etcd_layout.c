@@ -8,6 +8,8 @@
 #include "base/buf.h"
 #include "base/must.h"
 #include "base/str.h"
+#include "registry/skydns_codec.h"
+#include "registry/uri.h"
 
 #include <errno.h>
 #include <string.h>
@@ -15,8 +17,15 @@
 #define NODE_MAX 253
 #define KEY_MAX  4096
 
-int etcd_layout_init(struct etcd_layout *ret, const char *prefix, const char *node, struct err *e)
+#define RECORDS_APART "/.tidewaiter/agents"
+
+int etcd_layout_init(struct etcd_layout *ret, const struct registry_uri *uri, const char *node,
+                     enum registry_dialect dialect, struct err *e)
 {
+    const char *prefix = uri->prefix;
+    enum etcd_layout_kind kind =
+        uri->scheme == REGISTRY_SKYDNS ? ETCD_LAYOUT_SKYDNS : ETCD_LAYOUT_SERVICES;
+    bool apart = kind == ETCD_LAYOUT_SKYDNS || dialect == REGISTRY_REGISTRATOR;
     if (node) {
         size_t len = strlen(node);
         if (len == 0 || len > NODE_MAX || strchr(node, '/') || !str_printable(node, len)) {
@@ -30,12 +39,16 @@ int etcd_layout_init(struct etcd_layout *ret, const char *prefix, const char *no
     buf_printf(&dir, "%s/", prefix);
     /* '0' follows '/': the end of the range is the folder with its last byte raised */
     buf_printf(&end, "%s0", prefix);
-    if (node) {
+    if (node && apart) {
+        buf_printf(&record, "%s%s/%s", RECORDS_APART, prefix, node);
+    } else if (node) {
         buf_printf(&record, "%s/.agents/%s", prefix, node);
     }
     must(!buf_error(&dir) && !buf_error(&record)); /* the URI caps the prefix */
     size_t dir_len = dir.len; /* before buf_take(): initialisers have no order */
     *ret = (struct etcd_layout){
+        .kind = kind,
+        .apart = apart,
         .dir_len = dir_len,
         .dir = buf_take(&dir),
         .end = buf_take(&end),
@@ -52,10 +65,55 @@ void etcd_layout_deinit(struct etcd_layout *l)
     l->dir_len = 0;
 }
 
-void etcd_layout_key(const struct etcd_layout *l, const struct service *svc, struct buf *out)
+static int skydns_key(const struct etcd_layout *l, const struct service *svc, struct buf *out,
+                      struct err *e)
 {
+    size_t before = out->len;
+    buf_puts(out, l->dir);
+    int r = skydns_key_write(svc->s.name, svc->s.id, out, e);
+    if (r < 0) {
+        return r;
+    }
+    /* its DNS name has the same labels, the root left out */
+    size_t len = out->len - before - strlen(REGISTRY_SKYDNS_ROOT "/");
+    if (len > SKYDNS_NAME_MAX) {
+        return err_set(e, ERR_INVALID, -EMSGSIZE,
+                       "%s of service %s: a DNS name of %zu bytes, at most %d are allowed",
+                       svc->s.id, svc->s.name, len, SKYDNS_NAME_MAX);
+    }
+    return 0;
+}
+
+int etcd_layout_key(const struct etcd_layout *l, const struct service *svc, struct buf *out,
+                    struct err *e)
+{
+    int r = 0;
     must(!strchr(svc->s.name, '/') && !strchr(svc->s.id, '/'));
-    buf_printf(out, "%s%s/%s", l->dir, svc->s.name, svc->s.id);
+    switch (l->kind) {
+    case ETCD_LAYOUT_SERVICES:
+        buf_printf(out, "%s%s/%s", l->dir, svc->s.name, svc->s.id);
+        break;
+    case ETCD_LAYOUT_SKYDNS:
+        r = skydns_key(l, svc, out, e);
+        break;
+    }
+    if (r == 0 && buf_error(out)) {
+        r = err_set(e, ERR_INVALID, -EMSGSIZE, "the key of %s is too long", svc->s.id);
+    }
+    return r;
+}
+
+static enum etcd_key_kind parse_skydns(const char *path, size_t len, struct etcd_key *ret)
+{
+    switch (skydns_key_parse(path, len, ret->name, ret->id)) {
+    case SKYDNS_KEY_SERVICE:
+        return ETCD_KEY_SERVICE;
+    case SKYDNS_KEY_ZONE:
+        return ETCD_KEY_ZONE;
+    case SKYDNS_KEY_OTHER:
+        break;
+    }
+    return ETCD_KEY_OTHER;
 }
 
 enum etcd_key_kind etcd_layout_parse(const struct etcd_layout *l, const char *key, size_t len,
@@ -63,6 +121,9 @@ enum etcd_key_kind etcd_layout_parse(const struct etcd_layout *l, const char *ke
 {
     if (len <= l->dir_len || memcmp(key, l->dir, l->dir_len) != 0) {
         return ETCD_KEY_OTHER;
+    }
+    if (l->kind == ETCD_LAYOUT_SKYDNS) {
+        return parse_skydns(key + l->dir_len, len - l->dir_len, ret);
     }
     const char *name = key + l->dir_len;
     if (*name == '.') {

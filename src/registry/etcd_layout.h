@@ -1,20 +1,33 @@
 #pragma once
 /*
- * Where things are in etcd: <prefix>/<name>/<id> for services, <prefix>/.agents/<node> for an agent's
- * own record. Pure.
+ * Where things are in etcd, in two kinds:
+ *
+ *   services  <prefix>/<name>/<id>, and <prefix>/.agents/<node> for an agent's own record
+ *   skydns    <prefix>/<labels of the name in reverse>/<id as a label>
+ *
+ * CoreDNS takes everything below the prefix for its own, and templates written for Registrator's records
+ * expect nothing else beside them: there the agent's record is at /.tidewaiter/agents<prefix>/<node>.
+ * Pure.
  */
 #include "tidewaiter/err.h"
+#include "tidewaiter/registry.h"
 #include "tidewaiter/service.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct buf;
+struct registry_uri;
+
+enum etcd_layout_kind { ETCD_LAYOUT_SERVICES, ETCD_LAYOUT_SKYDNS };
 
 struct etcd_layout {
+    enum etcd_layout_kind kind;
     char *dir; /* "<prefix>/": every key of ours begins so */
     size_t dir_len;
     char *end;    /* first key behind all that begin with dir */
     char *record; /* the agent's own record; NULL for readers */
+    bool apart;   /* record is not below dir: it is to be watched on its own */
 };
 
 #define ETCD_LAYOUT_NULL                                                                           \
@@ -23,19 +36,24 @@ struct etcd_layout {
     }
 
 /*
- * node: NULL for a reader. -EINVAL (ERR_INVALID) for a node name that is empty, longer than 253 bytes,
+ * Of the URI counts the scheme (SKYDNS; all others: services) and the prefix. node: NULL for a reader. -EINVAL (ERR_INVALID) for a node name that is empty, longer than 253 bytes,
  * or holds '/' or a control character.
  */
-int etcd_layout_init(struct etcd_layout *ret, const char *prefix, const char *node,
-                     struct err *e) WARN_UNUSED;
+int etcd_layout_init(struct etcd_layout *ret, const struct registry_uri *uri, const char *node,
+                     enum registry_dialect dialect, struct err *e) WARN_UNUSED;
 void etcd_layout_deinit(struct etcd_layout *l); /* idempotent */
 
-/* Appends the key of a service; service_new() has made sure that it cannot leave the prefix. */
-void etcd_layout_key(const struct etcd_layout *l, const struct service *svc, struct buf *out);
+/*
+ * Appends the key of a service; service_new() has made sure that it cannot leave the prefix. -EINVAL,
+ * -EMSGSIZE (ERR_INVALID): it has none in this layout, or one longer than out or a DNS name takes.
+ */
+int etcd_layout_key(const struct etcd_layout *l, const struct service *svc, struct buf *out,
+                    struct err *e) WARN_UNUSED;
 
 enum etcd_key_kind {
     ETCD_KEY_SERVICE, /* name and id are filled */
     ETCD_KEY_HIDDEN,  /* a name that begins with a dot: not for readers */
+    ETCD_KEY_ZONE,    /* skydns: a record of the zone itself */
     ETCD_KEY_OTHER,   /* another shape, or outside the prefix */
 };
 

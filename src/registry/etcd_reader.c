@@ -31,6 +31,7 @@
 #include "registry/etcd_watch.h"
 #include "registry/kv_skipped.h"
 #include "registry/record.h"
+#include "registry/skydns_codec.h"
 
 #include <errno.h>
 #include <string.h>
@@ -156,14 +157,22 @@ static bool apply_put(struct registry_reader *r, struct table *t, const struct e
     switch (etcd_layout_parse(&r->layout, kv->key, kv->key_len, &key)) {
     case ETCD_KEY_HIDDEN:
         return false;
+    case ETCD_KEY_ZONE:
+        err_set(&why, ERR_INVALID, -EINVAL, "a record of the zone itself, not of a service");
+        skip(r, kv, &why);
+        return false;
     case ETCD_KEY_OTHER:
-        err_set(&why, ERR_INVALID, -EINVAL, "the key is not of the form %sNAME/ID", r->layout.dir);
+        err_set(&why, ERR_INVALID, -EINVAL, "the key is not of the form %s%s/ID", r->layout.dir,
+                r->layout.kind == ETCD_LAYOUT_SKYDNS ? "LABEL[/LABEL…]" : "NAME");
         skip(r, kv, &why);
         return false;
     case ETCD_KEY_SERVICE:
         break;
     }
-    if (record_decode(&svc, key.name, key.id, kv->value, kv->value_len, &why) < 0) {
+    int err = r->layout.kind == ETCD_LAYOUT_SKYDNS
+                  ? skydns_decode(&svc, key.name, key.id, kv->value, kv->value_len, &why)
+                  : record_decode(&svc, key.name, key.id, kv->value, kv->value_len, &why);
+    if (err < 0) {
         skip(r, kv, &why);
         return table_remove(t, key.name, key.id);
     }
@@ -411,7 +420,8 @@ static int reader_open(struct registry_reader **ret, struct io *io,
     if (err < 0) {
         return err;
     }
-    must(etcd_layout_init(&r->layout, config->uri->prefix, NULL, e) == 0); /* no node: no failure */
+    /* no node: no failure */
+    must(etcd_layout_init(&r->layout, config->uri, NULL, REGISTRY_NATIVE, e) == 0);
     r->watch.key = r->layout.dir;
     r->watch.end = r->layout.end;
     etcd_watch_init(&r->watch, &r->client);

@@ -30,6 +30,7 @@
 #include "base/str.h"
 #include "base/wallclock.h"
 #include "registry/record.h"
+#include "registry/skydns_codec.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -175,7 +176,7 @@ static void on_record(struct registry_writer *w, const struct etcd_reply *reply)
         writer_step_failed(w, &why);
         return;
     }
-    w->watch_from = range.header.revision + 1;
+    writer_watch_from(w, range.header.revision + 1);
     w->record_mod = 0;
     if (range.n > 0) {
         w->record_mod = range.kvs[0].mod_revision;
@@ -208,7 +209,7 @@ static void on_claim(struct registry_writer *w, const struct etcd_reply *reply)
     }
     w->claimed = true;
     w->record_mod = revision;
-    w->watch_from = revision + 1;
+    writer_watch_from(w, revision + 1);
     writer_keys_begin(w);
 }
 
@@ -350,17 +351,15 @@ static void on_renewed(struct etcd_lease *l)
     struct registry_writer *w = container_of(l, struct registry_writer, lease);
     if (w->state == WRITER_S_READY) {
         backoff_reset(&w->backoff);
-        if (w->watch.state == ETCD_WATCH_S_LIVE) {
-            backoff_reset(&w->watch_backoff);
-        }
+        writer_watch_healthy(w);
     }
 }
 
 static void on_suspect(void *ctx)
 {
     struct registry_writer *w = ctx;
-    if (w->state == WRITER_S_READY && etcd_call_outdated(&w->watch.call)) {
-        etcd_watch_stop(&w->watch); /* and, at its end, anew at the next endpoint */
+    if (w->state == WRITER_S_READY) {
+        writer_watch_move(w);
     }
 }
 
@@ -378,6 +377,8 @@ static int writer_open(struct registry_writer **ret, struct io *io,
         .events = events,
         .ctx = ctx,
         .ttl_s = config->ttl_s,
+        .dialect = config->dialect,
+        .adopt_by_id = config->adopt_by_id,
         .dry_run = config->dry_run,
         .state = WRITER_S_BACKOFF,
         .step.done = on_step,
@@ -396,7 +397,7 @@ static int writer_open(struct registry_writer **ret, struct io *io,
     if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
         return err_set(e, ERR_BUG, -errno, "no random numbers: %s", strerror(errno));
     }
-    int r = etcd_layout_init(&w->layout, config->uri->prefix, config->node, e);
+    int r = etcd_layout_init(&w->layout, config->uri, config->node, config->dialect, e);
     if (r < 0) {
         return r;
     }
@@ -406,16 +407,16 @@ static int writer_open(struct registry_writer **ret, struct io *io,
         return r;
     }
     w->node = xstrdup(config->node);
+    w->id_host = xstrdup(config->id_host ? config->id_host : config->node);
     snprintf(w->us.instance, sizeof(w->us.instance), "%016" PRIx64 "%016" PRIx64, random[0],
              random[1]);
     char started[CLOCK_TEXT_MAX];
     clock_format(clock_wall(), started);
     str_copy(w->us.started, sizeof(w->us.started), started);
     backoff_init(&w->backoff, RETRY_MIN, RETRY_MAX, random[0]);
-    backoff_init(&w->watch_backoff, RETRY_MIN, RETRY_MAX, random[1]);
     etcd_lease_init(&w->lease, &w->client, random[0] ^ random[1]);
     writer_batch_init(w);
-    writer_watch_init(w);
+    writer_watch_init(w, random[1]);
     io_timer_start(io, &w->timer, 0, on_backoff);
     *ret = take_ptr(w);
     return 0;
@@ -425,11 +426,19 @@ static int writer_encode(const struct registry_writer *w, const struct service *
                          struct buf *ret_key, struct buf *ret_value, uint64_t *ret_digest,
                          struct err *e)
 {
-    etcd_layout_key(&w->layout, svc, ret_key);
-    if (buf_error(ret_key)) {
-        return err_set(e, ERR_INVALID, -EMSGSIZE, "the key of %s is too long", svc->s.id);
+    int r = etcd_layout_key(&w->layout, svc, ret_key, e);
+    if (r < 0) {
+        return r;
     }
-    return record_encode_digest(w->uri->form, svc, ret_value, ret_digest, e);
+    if (w->layout.kind == ETCD_LAYOUT_SERVICES) {
+        return record_encode_digest(w->uri->form, svc, ret_value, ret_digest, e);
+    }
+    size_t before = ret_value->len;
+    r = skydns_encode(svc, w->ttl_s, w->dialect == REGISTRY_REGISTRATOR, ret_value, e);
+    if (r >= 0) {
+        *ret_digest = hash64(ret_value->data + before, ret_value->len - before);
+    }
+    return r;
 }
 
 static void writer_describe(const struct registry_writer *w, struct buf *out)
@@ -445,7 +454,7 @@ static void writer_describe(const struct registry_writer *w, struct buf *out)
     json_field_str(&j, "lease", number);
     json_field_int(&j, "ttl", w->lease.ttl_s);
     json_field_int(&j, "keepalive_failures", w->lease.failures);
-    json_field_int(&j, "revision", w->watch.next_revision - 1);
+    json_field_int(&j, "revision", w->keys_watch.etcd.next_revision - 1);
     json_field_int(&j, "keys", (int64_t)kv_owned_count(&w->owned));
     json_object_end(&j);
 }

@@ -70,6 +70,13 @@ struct writer_list {
     bool of_second; /* KEYS: the second lease is being asked */
 };
 
+struct writer_watch {
+    struct etcd_watch etcd;
+    struct io_timer timer; /* the next try */
+    struct backoff backoff;
+    int64_t from; /* revision that the listing is not older than, + 1; 0: resume */
+};
+
 enum writer_leave { WRITER_LEAVE_DETACHED, WRITER_LEAVE_RECORD, WRITER_LEAVE_LEASE };
 
 struct registry_writer {
@@ -79,13 +86,17 @@ struct registry_writer {
     const struct registry_writer_events *events;
     void *ctx;
     char *node;
+    char *id_host; /* first part of our ids: that of ownership by id */
+    enum registry_dialect dialect;
+    bool adopt_by_id;
     unsigned ttl_s;
     bool dry_run;
 
     struct etcd_layout layout;
     struct etcd_client client;
     struct etcd_lease lease;
-    struct etcd_watch watch;
+    struct writer_watch keys_watch;   /* of the prefix */
+    struct writer_watch record_watch; /* of our record, where it is not below the prefix */
     struct kv_owned owned;
     struct writer_batch batch;
     struct writer_list list;
@@ -95,8 +106,6 @@ struct registry_writer {
     struct etcd_call step; /* RECORD, CLAIM, KEYS, LIST; CLOSING: leaving */
     struct io_timer timer; /* BACKOFF; CLOSING: the next try to leave */
     struct backoff backoff;
-    struct io_timer watch_timer;
-    struct backoff watch_backoff;
 
     struct agent_record us;     /* what we write into the record */
     struct agent_record record; /* what was read */
@@ -143,9 +152,14 @@ void writer_batch_init(struct registry_writer *w);
 bool writer_batch_has(const struct registry_writer *w, const char *key);
 
 /* ---- etcd_writer_watch.c ---- */
-void writer_watch_init(struct registry_writer *w);
+void writer_watch_init(struct registry_writer *w, uint64_t seed);
+void writer_watch_deinit(struct registry_writer *w);
+/* The next start is at this revision, not where the last one ended. */
+void writer_watch_from(struct registry_writer *w, int64_t revision);
 void writer_watch_ensure(struct registry_writer *w); /* READY: sees that it runs */
 void writer_watch_quiet(struct registry_writer *w);  /* left READY: stops it */
+void writer_watch_move(struct registry_writer *w);   /* READY: away from an endpoint in doubt */
+void writer_watch_healthy(struct registry_writer *w);
 
 /* ---- etcd_writer_close.c ---- */
 void writer_close(struct registry_writer *w, bool deregister, void (*done)(void *ctx), void *ctx);

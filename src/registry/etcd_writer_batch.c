@@ -202,7 +202,7 @@ static void slice_done(struct registry_writer *w, int64_t revision)
             k->holder = k->exists ? w->our_lease : 0;
             k->ours = k->exists;
         }
-        if (!k->exists && w->watch.next_revision > revision) {
+        if (!k->exists && w->keys_watch.etcd.next_revision > revision) {
             kv_owned_drop(&w->owned, k); /* the watch has told all there was */
         }
         op_end(b, b->slice[i], ERR_NONE, op->kind == REGISTRY_PUT ? revision : 0);
@@ -220,7 +220,7 @@ static void op_stale(struct registry_writer *w, size_t index, const struct etcd_
         writer_see(w, now);
     } else {
         struct kv_owned_key *k = kv_owned_find(&w->owned, key, strlen(key));
-        if (k && w->watch.next_revision > revision) {
+        if (k && w->keys_watch.etcd.next_revision > revision) {
             kv_owned_drop(&w->owned, k);
         } else if (k) {
             k->exists = false;

@@ -26,12 +26,13 @@ static void on_closed(void *ctx)
     struct registry_writer *w = ctx;
     void (*closed)(void *) = w->closed;
     void *closed_ctx = w->closed_ctx;
-    etcd_watch_deinit(&w->watch);
+    writer_watch_deinit(w);
     kv_owned_deinit(&w->owned);
     etcd_layout_deinit(&w->layout);
     arena_deinit(&w->batch.arena);
     free(w->list.keys);
     free(w->node);
+    free(w->id_host);
     w->magic = 0;
     free(w);
     closed(closed_ctx);

@@ -13,6 +13,8 @@
 #include "base/must.h"
 #include "base/str.h"
 #include "registry/record.h"
+#include "registry/record_owner.h"
+#include "registry/skydns_codec.h"
 
 #include <errno.h>
 #include <string.h>
@@ -28,19 +30,16 @@ bool writer_is_service(const struct registry_writer *w, const struct etcd_kv *kv
     return etcd_layout_parse(&w->layout, kv->key, kv->key_len, &key) == ETCD_KEY_SERVICE;
 }
 
-static bool written_by_us(const struct registry_writer *w, const struct etcd_kv *kv)
+/* By id or value, on whatever lease it is. */
+static bool written_by_us(const struct registry_writer *w, const struct etcd_key *key,
+                          const struct etcd_kv *kv)
 {
-    struct etcd_key key;
-    if (etcd_layout_parse(&w->layout, kv->key, kv->key_len, &key) != ETCD_KEY_SERVICE) {
-        return false;
-    }
-    size_t len = strlen(w->node);
-    if (strncmp(key.id, w->node, len) == 0 && key.id[len] == ':') {
+    if (record_id_of_host(key->id, w->node)) {
         return true;
     }
     struct service *svc = NULL;
     struct err ignored = ERR_INIT;
-    if (record_decode(&svc, key.name, key.id, kv->value, kv->value_len, &ignored) < 0) {
+    if (record_decode(&svc, key->name, key->id, kv->value, kv->value_len, &ignored) < 0) {
         return false;
     }
     bool ours = streq(svc->s.node, w->node);
@@ -48,22 +47,55 @@ static bool written_by_us(const struct registry_writer *w, const struct etcd_kv 
     return ours;
 }
 
+/* Begins as the labels of our ids do. "n1" is also the beginning of "n1-b": good for no more than that. */
+static bool label_like_ours(const struct registry_writer *w, const char *id)
+{
+    CLEANUP(buf_deinit) struct buf label = BUF_INIT(2 * SKYDNS_LABEL_MAX);
+    skydns_id_label(&label, w->id_host, strlen(w->id_host));
+    return strncmp(id, buf_str(&label), label.len) == 0 && id[label.len] == '-';
+}
+
+/* Of a key that is on none of our leases. */
+static enum registry_owner owner_by_content(const struct registry_writer *w,
+                                            const struct etcd_kv *kv)
+{
+    struct etcd_key key;
+    if (etcd_layout_parse(&w->layout, kv->key, kv->key_len, &key) != ETCD_KEY_SERVICE) {
+        return REGISTRY_FOREIGN;
+    }
+    bool skydns = w->layout.kind == ETCD_LAYOUT_SKYDNS;
+    if (!skydns && w->dialect == REGISTRY_NATIVE) {
+        return written_by_us(w, &key, kv) ? REGISTRY_OURS : REGISTRY_FOREIGN;
+    }
+    if (kv->lease != 0) {
+        return REGISTRY_FOREIGN; /* somebody keeps it alive, or it will go by itself */
+    }
+    const struct record_owner_rules rules = {
+        .node = w->node, .id_host = w->id_host, .adopt_by_id = w->adopt_by_id};
+    /* the values of SkyDNS name no node */
+    enum registry_owner owner =
+        record_owner(&rules, key.id, skydns ? "" : kv->value, skydns ? 0 : kv->value_len);
+    if (skydns && owner == REGISTRY_FOREIGN && label_like_ours(w, key.id)) {
+        return REGISTRY_UNCLAIMED;
+    }
+    return owner;
+}
+
 void writer_see(struct registry_writer *w, const struct etcd_kv *kv)
 {
     bool on_lease = kv->lease != 0 && kv->lease == w->our_lease;
     bool on_second = kv->lease != 0 && kv->lease == w->lease.second;
-    bool ours = on_lease || on_second || written_by_us(w, kv);
+    enum registry_owner owner = on_lease || on_second ? REGISTRY_OURS : owner_by_content(w, kv);
     uint64_t digest = hash64(kv->value, kv->value_len);
-    if (ours && !on_lease) {
+    if (!on_lease) {
         digest = ~digest; /* right or wrong, it must be put onto our lease */
     }
     struct kv_owned_key *k = kv_owned_add(&w->owned, kv->key);
     k->revision = kv->mod_revision;
     k->holder = kv->lease;
     k->exists = true;
-    k->ours = ours;
-    w->events->seen(w->ctx, k->key, digest, kv->mod_revision,
-                    ours ? REGISTRY_OURS : REGISTRY_FOREIGN);
+    k->ours = owner == REGISTRY_OURS;
+    w->events->seen(w->ctx, k->key, digest, kv->mod_revision, owner);
 }
 
 void writer_second_check(struct registry_writer *w)

@@ -3,7 +3,8 @@
  *
  * Happy path: the whole prefix is watched, as our keys are spread over it; events of keys that are
  * neither on our lease nor in the owned set cost one lookup. A key that somebody deleted, altered or
- * put without our lease is told at once, so that it is put right again.
+ * put without our lease is told at once, so that it is put right again. The record lies below the prefix,
+ * or has a watch of its own: the two are independent, each event being judged by its own revision.
  * Failure: a watch that was live is resumed; one that cannot be, or that etcd compacted away, sends the
  * writer back to a complete listing. News older than what is known of a key are dropped: the watch may
  * lag behind the answers to our own writes.
@@ -16,26 +17,70 @@
 #include <errno.h>
 #include <string.h>
 
-void writer_watch_ensure(struct registry_writer *w)
+#define RETRY_MIN 100u
+#define RETRY_MAX 10000u
+
+static void watch_ensure(struct writer_watch *v)
 {
-    if (w->watch.state != ETCD_WATCH_S_IDLE) {
+    if (v->etcd.state != ETCD_WATCH_S_IDLE) {
         return; /* its end comes back here */
     }
-    int64_t from = w->watch_from ? w->watch_from : w->watch.next_revision;
-    w->watch_from = 0;
-    etcd_watch_start(&w->watch, from);
+    int64_t from = v->from ? v->from : v->etcd.next_revision;
+    v->from = 0;
+    etcd_watch_start(&v->etcd, from);
+}
+
+void writer_watch_from(struct registry_writer *w, int64_t revision)
+{
+    w->keys_watch.from = revision;
+    w->record_watch.from = revision;
+}
+
+void writer_watch_ensure(struct registry_writer *w)
+{
+    watch_ensure(&w->keys_watch);
+    if (w->layout.apart) {
+        watch_ensure(&w->record_watch);
+    }
 }
 
 void writer_watch_quiet(struct registry_writer *w)
 {
-    io_timer_stop(&w->watch_timer);
-    etcd_watch_stop(&w->watch);
+    io_timer_stop(&w->keys_watch.timer);
+    io_timer_stop(&w->record_watch.timer);
+    etcd_watch_stop(&w->keys_watch.etcd);
+    etcd_watch_stop(&w->record_watch.etcd);
+}
+
+static void watch_move(struct writer_watch *v)
+{
+    if (etcd_call_outdated(&v->etcd.call)) {
+        etcd_watch_stop(&v->etcd); /* and, at its end, anew at the next endpoint */
+    }
+}
+
+void writer_watch_move(struct registry_writer *w)
+{
+    watch_move(&w->keys_watch);
+    watch_move(&w->record_watch);
+}
+
+static void watch_healthy(struct writer_watch *v)
+{
+    if (v->etcd.state == ETCD_WATCH_S_LIVE) {
+        backoff_reset(&v->backoff);
+    }
+}
+
+void writer_watch_healthy(struct registry_writer *w)
+{
+    watch_healthy(&w->keys_watch);
+    watch_healthy(&w->record_watch);
 }
 
 static void on_watch_timer(struct io_timer *t)
 {
-    struct registry_writer *w = container_of(t, struct registry_writer, watch_timer);
-    writer_watch_ensure(w);
+    watch_ensure(container_of(t, struct writer_watch, timer));
 }
 
 static void on_created(struct etcd_watch *watch)
@@ -95,10 +140,9 @@ static void on_delete(struct registry_writer *w, const struct etcd_kv *kv)
     }
 }
 
-static void on_events(struct etcd_watch *watch, const struct etcd_event *events, size_t n,
-                      bool more)
+static void on_keys(struct etcd_watch *watch, const struct etcd_event *events, size_t n, bool more)
 {
-    struct registry_writer *w = container_of(watch, struct registry_writer, watch);
+    struct registry_writer *w = container_of(watch, struct registry_writer, keys_watch.etcd);
     for (size_t i = 0; i < n && w->state == WRITER_S_READY; i++) {
         const struct etcd_kv *kv = &events[i].kv;
         if (streq(kv->key, w->layout.record)) {
@@ -111,28 +155,60 @@ static void on_events(struct etcd_watch *watch, const struct etcd_event *events,
     }
 }
 
-static void on_ended(struct etcd_watch *watch, const struct err *why)
+static void on_record_alone(struct etcd_watch *watch, const struct etcd_event *events, size_t n,
+                            bool more)
 {
-    struct registry_writer *w = container_of(watch, struct registry_writer, watch);
+    struct registry_writer *w = container_of(watch, struct registry_writer, record_watch.etcd);
+    for (size_t i = 0; i < n && w->state == WRITER_S_READY; i++) {
+        on_record(w, &events[i]);
+    }
+}
+
+static void watch_ended(struct registry_writer *w, struct writer_watch *v, const struct err *why)
+{
     if (w->state != WRITER_S_READY) {
         return;
     }
     if (why->class == ERR_CANCELLED) { /* for another endpoint, or for a listing that is over now */
-        writer_watch_ensure(w);
-    } else if (why->class == ERR_STALE_WATCH || !watch->created_once) {
+        watch_ensure(v);
+    } else if (why->class == ERR_STALE_WATCH || !v->etcd.created_once) {
         writer_restart(w, NULL);
     } else {
-        io_timer_start(w->io, &w->watch_timer, backoff_for(&w->watch_backoff, why->class),
-                       on_watch_timer);
+        io_timer_start(w->io, &v->timer, backoff_for(&v->backoff, why->class), on_watch_timer);
     }
 }
 
-void writer_watch_init(struct registry_writer *w)
+static void on_keys_ended(struct etcd_watch *watch, const struct err *why)
 {
-    w->watch.key = w->layout.dir;
-    w->watch.end = w->layout.end;
-    w->watch.created = on_created;
-    w->watch.events = on_events;
-    w->watch.ended = on_ended;
-    etcd_watch_init(&w->watch, &w->client);
+    struct registry_writer *w = container_of(watch, struct registry_writer, keys_watch.etcd);
+    watch_ended(w, &w->keys_watch, why);
+}
+
+static void on_record_ended(struct etcd_watch *watch, const struct err *why)
+{
+    struct registry_writer *w = container_of(watch, struct registry_writer, record_watch.etcd);
+    watch_ended(w, &w->record_watch, why);
+}
+
+void writer_watch_init(struct registry_writer *w, uint64_t seed)
+{
+    w->keys_watch.etcd = (struct etcd_watch){.key = w->layout.dir,
+                                             .end = w->layout.end,
+                                             .created = on_created,
+                                             .events = on_keys,
+                                             .ended = on_keys_ended};
+    w->record_watch.etcd = (struct etcd_watch){.key = w->layout.record,
+                                               .created = on_created,
+                                               .events = on_record_alone,
+                                               .ended = on_record_ended};
+    backoff_init(&w->keys_watch.backoff, RETRY_MIN, RETRY_MAX, seed);
+    backoff_init(&w->record_watch.backoff, RETRY_MIN, RETRY_MAX, ~seed);
+    etcd_watch_init(&w->keys_watch.etcd, &w->client);
+    etcd_watch_init(&w->record_watch.etcd, &w->client);
+}
+
+void writer_watch_deinit(struct registry_writer *w)
+{
+    etcd_watch_deinit(&w->keys_watch.etcd);
+    etcd_watch_deinit(&w->record_watch.etcd);
 }

@@ -12,6 +12,7 @@
 #include "registry/etcd_event.h"
 #include "registry/etcd_layout.h"
 #include "registry/etcd_response.h"
+#include "registry/uri.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -95,7 +96,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     struct etcd_layout layout;
     struct etcd_key key;
-    if (etcd_layout_init(&layout, "/s", NULL, &e) == 0) {
+    char prefix[] = "/s";
+    const struct registry_uri uri = {.scheme = REGISTRY_ETCD, .prefix = prefix};
+    if (etcd_layout_init(&layout, &uri, NULL, REGISTRY_NATIVE, &e) == 0) {
         if (etcd_layout_parse(&layout, text, size, &key) == ETCD_KEY_SERVICE) {
             sink ^= strlen(key.name) ^ strlen(key.id);
         }

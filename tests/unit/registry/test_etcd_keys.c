@@ -16,12 +16,17 @@
 #include "registry/etcd_layout.h"
 #include "registry/kv_owned.h"
 #include "registry/kv_skipped.h"
+#include "registry/uri.h"
+
+static char services_prefix[] = "/services", short_prefix[] = "/s";
+static const struct registry_uri services = {.scheme = REGISTRY_ETCD, .prefix = services_prefix};
+static const struct registry_uri short_one = {.scheme = REGISTRY_ETCD, .prefix = short_prefix};
 
 static void layout(void **state)
 {
     struct etcd_layout l;
     struct err e = ERR_INIT;
-    assert_int_equal(etcd_layout_init(&l, "/services", "n1", &e), 0);
+    assert_int_equal(etcd_layout_init(&l, &services, "n1", REGISTRY_NATIVE, &e), 0);
     assert_string_equal(l.dir, "/services/");
     assert_int_equal(l.dir_len, 10);
     assert_string_equal(l.end, "/services0");
@@ -35,7 +40,7 @@ static void layout(void **state)
                                 .weight = SERVICE_WEIGHT_UNSET};
     struct buf key = BUF_INIT(4096);
     assert_int_equal(service_new(&svc, &spec, &e), 0);
-    etcd_layout_key(&l, svc, &key);
+    assert_int_equal(etcd_layout_key(&l, svc, &key, &e), 0);
     assert_string_equal(buf_str(&key), "/services/web/n1:web-1:80");
     service_unref(svc);
 
@@ -92,16 +97,16 @@ static void nodes(void **state)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct etcd_layout l;
         struct err e = ERR_INIT;
-        assert_int_equal(etcd_layout_init(&l, "/s", bad[i], &e), -EINVAL);
+        assert_int_equal(etcd_layout_init(&l, &short_one, bad[i], REGISTRY_NATIVE, &e), -EINVAL);
         assert_int_equal(e.class, ERR_INVALID);
         assert_non_null(strstr(e.msg, "node name"));
     }
     struct etcd_layout l;
     struct err e = ERR_INIT;
     longest[253] = '\0';
-    assert_int_equal(etcd_layout_init(&l, "/s", longest, &e), 0);
+    assert_int_equal(etcd_layout_init(&l, &short_one, longest, REGISTRY_NATIVE, &e), 0);
     etcd_layout_deinit(&l);
-    assert_int_equal(etcd_layout_init(&l, "/s", NULL, &e), 0);
+    assert_int_equal(etcd_layout_init(&l, &short_one, NULL, REGISTRY_NATIVE, &e), 0);
     assert_null(l.record);
     etcd_layout_deinit(&l);
 }
