@@ -156,12 +156,14 @@ static int compare_numbers(unsigned a, unsigned b)
     return (a > b) - (a < b);
 }
 
+/* What the engine lists comes before what it does not, so that port_is_known() sees it first. */
 static int compare_port(const void *pa, const void *pb)
 {
     const struct container_port *a = pa, *b = pb;
     int c = compare_numbers(a->port, b->port);
     c = c ? c : compare_numbers(a->proto, b->proto);
     c = c ? c : compare_numbers(a->host_port == 0, b->host_port == 0);
+    c = c ? c : compare_numbers(a->unlisted, b->unlisted);
     c = c ? c : strcmp(a->host_ip, b->host_ip);
     return c ? c : compare_numbers(a->host_port, b->host_port);
 }
@@ -187,7 +189,9 @@ static void gather_ports(struct arena *a, const json *published, const json *exp
         }
     }
     for (const json *it = json_first(exposed); it; it = json_next(it)) {
-        n += parse_port_key(json_name(it), &ports[n]);
+        if (parse_port_key(json_name(it), &ports[n])) {
+            ports[n++].unlisted = true;
+        }
     }
 
     qsort(ports, n, sizeof(*ports), compare_port);

@@ -21,6 +21,9 @@ struct container_port {
     enum service_proto proto;
     uint16_t host_port;  /* 0: not published */
     const char *host_ip; /* "0.0.0.0", "::", an address, "" (podman: any); "" when not published */
+    /* Exposed, but the engine's list of the network's ports has no entry for it: its network (of the
+     * host, of another container, macvlan, ...) is one in which nothing is published. */
+    bool unlisted;
 };
 
 struct container_network {

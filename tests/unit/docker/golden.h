@@ -92,6 +92,9 @@ static inline void dump_container(struct buf *out, const struct container *c)
         if (p->host_port) {
             buf_printf(out, " on [%s]:%u", p->host_ip, p->host_port);
         }
+        if (p->unlisted) {
+            buf_puts(out, " unlisted");
+        }
         buf_putc(out, '\n');
     }
     for (size_t i = 0; i < s->n_networks; i++) {

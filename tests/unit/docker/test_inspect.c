@@ -215,11 +215,13 @@ static void ports(void **state)
             "\"82/tcp\":[{\"HostIp\":\"\",\"HostPort\":\"\"},{\"HostPort\":\"99999\"},3],"
             "\"0/tcp\":null,\"70000/tcp\":null,\"/tcp\":null,\"x/tcp\":null,\"80/icmp\":null,"
             "\"8000-8010/tcp\":null}},"
-            "\"Config\":{\"ExposedPorts\":{\"80/tcp\":{},\"443/tcp\":{},\"53/udp\":{}}}"),
-        HEAD(STATE) "  port 53/udp\n"
+            "\"Config\":{\"ExposedPorts\":{\"80/tcp\":{},\"81/tcp\":{},\"443/tcp\":{},"
+            "\"53/udp\":{}}}"),
+        HEAD(STATE) "  port 53/udp unlisted\n"
                     "  port 80/tcp on [0.0.0.0]:8081\n  port 80/tcp on [127.0.0.1]:8082\n"
                     "  port 80/tcp on [::]:8081\n  port 80/tcp on [::1]:8083\n"
-                    "  port 81/tcp\n  port 82/tcp\n  port 443/tcp\n  port 5000/sctp\n"
+                    "  port 81/tcp\n  port 82/tcp\n"
+                    "  port 443/tcp unlisted\n  port 5000/sctp\n"
                     "  port 7777/tcp\n"
                     "  port 9000/udp on [0.0.0.0]:9000\n  port 9000/udp on [::]:9000\n");
 }
