@@ -42,8 +42,8 @@ static const char *any_address(const struct container_network *n)
     return n->ipv4[0] ? n->ipv4 : n->ipv6[0] ? n->ipv6 : NULL;
 }
 
-static struct address in_network(struct mapping_job *job, const struct container_network *n,
-                                 const char *because)
+struct address address_in_network(struct mapping_job *job, const struct container_network *n,
+                                  const char *because)
 {
     const char *name = text_clean(job->arena, n->name, TEXT_VALUE_MAX);
     const char *host = any_address(n);
@@ -73,7 +73,7 @@ static struct address named_by_label(struct mapping_job *job, const struct conta
                                    "registered with --internal only",
                                    name, origin)};
     }
-    return in_network(job, n, arena_printf(job->arena, " (%s)", origin));
+    return address_in_network(job, n, arena_printf(job->arena, " (%s)", origin));
 }
 
 struct address address_of_container(struct mapping_job *job, const struct container *owner,
@@ -91,7 +91,7 @@ struct address address_of_container(struct mapping_job *job, const struct contai
             continue;
         }
         if (streq(n->name, job->o->network)) {
-            return in_network(job, n, " (--network)");
+            return address_in_network(job, n, " (--network)");
         }
         several |= best != NULL;
         if (!best) {
@@ -101,7 +101,7 @@ struct address address_of_container(struct mapping_job *job, const struct contai
     if (!best) {
         return (struct address){.reason = "no network gives the container an address"};
     }
-    return in_network(job, best, several ? " (the first by name)" : "");
+    return address_in_network(job, best, several ? " (the first by name)" : "");
 }
 
 bool address_has_own(const struct container *owner)

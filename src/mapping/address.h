@@ -23,6 +23,10 @@ struct address address_of_wildcard(const struct mapping_job *job, bool v4, bool 
 struct address address_of_container(struct mapping_job *job, const struct container *owner,
                                     uint16_t port, enum service_proto proto, bool own_only);
 
+/* The address in one network; because: added to the reason. */
+struct address address_in_network(struct mapping_job *job, const struct container_network *n,
+                                  const char *because);
+
 /* True when one of its networks gives addresses of its own (macvlan, ipvlan). */
 bool address_has_own(const struct container *owner);
 

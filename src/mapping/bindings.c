@@ -3,10 +3,12 @@
  *
  * Happy path: `-p 8081:80` is two entries in Docker ("0.0.0.0" and "::"), one in podman (""); both are
  * one binding here. Published on a free port, the two may have different host ports, because the engine
- * counts each family by itself; they are one binding all the same. The order depends on nothing but the bindings themselves, so ids that are made of
- * it stay as they are.
+ * counts each family by itself; they are one binding all the same. The order depends on nothing but the
+ * bindings themselves, so ids that are made of it stay as they are.
  */
 #include "mapping/bindings.h"
+
+#include "mapping/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -117,4 +119,42 @@ void bindings_find(struct bindings *ret, const struct container *owner, uint16_t
     }
     ret->n = pair_families(all, ret->n);
     ret->items = all;
+}
+
+static bool is_v6(const char *host)
+{
+    return strchr(host, ':') != NULL;
+}
+
+const char *bindings_text(struct arena *a, const struct binding *b)
+{
+    bool v6 = is_v6(b->host_ip);
+    char port[TEXT_NUMBER_MAX];
+    const char *ip = b->host_ip[0] ? text_clean(a, b->host_ip, TEXT_VALUE_MAX) : "every address";
+    const char *note = b->kind == ADDRESS_BAD            ? ", which is no IP address"
+                       : address_is_loopback(b->host_ip) ? ", loopback: reachable on this host only"
+                                                         : "";
+    return text_join(a, "published on ", v6 ? "[" : "", ip, v6 ? "]:" : ":",
+                     text_number(port, b->host_port), note);
+}
+
+struct address bindings_address(const struct mapping_job *job, const struct binding *b,
+                                struct binding *ret_half)
+{
+    struct address a = {0};
+    struct binding half = *b;
+    if (b->any_v4 || b->any_v6) {
+        a = address_of_wildcard(job, b->any_v4, b->any_v6);
+    } else if (b->kind != ADDRESS_BAD) {
+        a.host = b->host_ip;
+    }
+    if (b->any_v6 && b->host_port_v6 != b->host_port && a.host && is_v6(a.host)) {
+        half.host_ip = "::";
+        half.host_port = b->host_port_v6;
+    }
+    const char *text = bindings_text(job->arena, &half);
+    bool why_not = !a.host && a.reason;
+    a.reason = why_not ? text_join(job->arena, text, ", but ", a.reason) : text;
+    *ret_half = half;
+    return a;
 }

@@ -23,3 +23,14 @@ struct bindings {
 /* 0.0.0.0 and :: are one publish: first those with one host port, then the others in order. */
 void bindings_find(struct bindings *ret, const struct container *owner, uint16_t port,
                    enum service_proto proto, struct arena *a);
+
+/*
+ * Where clients reach a binding: the address it has, or the host's of its family for a publish on every
+ * address; *ret_half is the half of such a publish that goes with the address. The reason says "published
+ * on ..." either way.
+ */
+struct address bindings_address(const struct mapping_job *job, const struct binding *b,
+                                struct binding *ret_half);
+
+/* "published on 0.0.0.0:8081" */
+const char *bindings_text(struct arena *a, const struct binding *b);

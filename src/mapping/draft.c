@@ -12,24 +12,12 @@
  */
 #include "mapping/draft.h"
 
+#include "mapping/extras.h"
 #include "base/str.h"
 
 #include <string.h>
 
-#define WEIGHT_MAX   65535                  /* as in SRV records and in Consul */
-#define OWN_TAGS_MAX (SERVICE_TAGS_MAX - 1) /* leaves room for "udp" */
-
-static bool is_known_key(const char *key)
-{
-    static const char *const known[] = {"id",    "ignore", "name",  "network",
-                                        "ports", "tags",   "weight"};
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (streq(key, known[i])) {
-            return true;
-        }
-    }
-    return false;
-}
+#define WEIGHT_MAX 65535 /* as in SRV records and in Consul */
 
 /* Anything but a clear no: who writes SERVICE_IGNORE=please means it. */
 static bool means_ignore(const struct metadata_entry *e)
@@ -38,8 +26,8 @@ static bool means_ignore(const struct metadata_entry *e)
     return metadata_is_set(e) && (!str_to_bool(e->value, &v) || v);
 }
 
-static const char *refuse(struct mapping_job *job, const char *origin, const char *value,
-                          const char *why)
+const char *draft_refuse(struct mapping_job *job, const char *origin, const char *value,
+                         const char *why)
 {
     const char *shown = text_clean(job->arena, value, TEXT_VALUE_MAX);
     warnings_add(&job->warnings, "%s: \"%s\" %s; not registered", origin, shown, why);
@@ -63,7 +51,7 @@ static void take_name(struct draft *d, struct mapping_job *job,
         d->name_reason = default_name->reason;
     }
     if ((why = naming_name_refused(d->name))) {
-        d->refusal = refuse(job, origin, d->name, why);
+        d->refusal = draft_refuse(job, origin, d->name, why);
     }
 }
 
@@ -75,7 +63,7 @@ static void take_id(struct draft *d, struct mapping_job *job, const struct metad
     }
     d->id = e->value;
     if ((why = naming_id_refused(d->id, NAMING_ID_MAX))) {
-        d->refusal = refuse(job, e->origin, d->id, why);
+        d->refusal = draft_refuse(job, e->origin, d->id, why);
     }
 }
 
@@ -94,136 +82,11 @@ static void take_weight(struct draft *d, struct mapping_job *job, const struct m
     }
 }
 
-/* NULL when the text can be stored and shown as it is. */
-static const char *text_refused(const char *text)
-{
-    size_t len = strnlen(text, SERVICE_TEXT_MAX + 1);
-    if (len > SERVICE_TEXT_MAX) {
-        return "is longer than 4096 bytes";
-    }
-    return str_printable(text, len) ? NULL : "has a control character";
-}
-
-static void read_tags(struct tags *ret, struct mapping_job *job, const char *text,
-                      const char *origin)
-{
-    struct tags all;
-    *ret = (struct tags){0};
-    tags_parse(&all, text, job->arena);
-    for (size_t i = 0; i < all.n; i++) {
-        const char *why = text_refused(all.items[i]);
-        if (!why && ret->n == OWN_TAGS_MAX) {
-            why = "is one tag too many (at most 127 count)";
-        }
-        if (why) {
-            warnings_add(&job->warnings, "%s: tag \"%s\" %s; left out", origin,
-                         text_clean(job->arena, all.items[i], TEXT_VALUE_MAX), why);
-        } else {
-            all.items[ret->n++] = all.items[i];
-            ret->size += strlen(all.items[i]) + 1;
-        }
-    }
-    ret->items = all.items;
-}
-
-/* Read once for each entry, however many ports it is about. */
-static const struct tags *tags_of(struct mapping_job *job, const struct metadata_entry *e)
-{
-    static const struct tags none = {0};
-    if (!e) {
-        return &none;
-    }
-    struct tags **known = &job->own_tags[e - job->meta.entries];
-    if (!*known) {
-        *known = arena_alloc(job->arena, sizeof(**known));
-        read_tags(*known, job, e->value, e->origin);
-    }
-    return *known;
-}
-
-static bool has_tag(const struct tags *tags, const char *tag)
-{
-    for (size_t i = 0; i < tags->n; i++) {
-        if (streq(tags->items[i], tag)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void take_tags(struct draft *d, struct mapping_job *job, const struct metadata_entry *e,
-                      enum service_proto proto)
-{
-    const struct tags *own = tags_of(job, e), *every = &job->every_tags;
-    if (proto == SERVICE_TCP && (own->n == 0 || every->n == 0)) {
-        d->tags = own->n ? *own : *every;
-        return;
-    }
-    size_t n_every = every->n;
-    if (own->n + n_every > OWN_TAGS_MAX) {
-        n_every = OWN_TAGS_MAX - own->n;
-        warnings_add(&job->warnings, "%s and --tags: only the first 127 tags count", e->origin);
-    }
-    d->tags.items = arena_alloc(job->arena, (own->n + n_every + 1) * sizeof(*d->tags.items));
-    d->tags.size = own->size + every->size;
-    for (size_t i = 0; i < own->n; i++) {
-        d->tags.items[d->tags.n++] = own->items[i];
-    }
-    for (size_t i = 0; i < n_every; i++) {
-        d->tags.items[d->tags.n++] = every->items[i];
-    }
-    /* Registrator's users find udp services by their tag; sctp is told apart the same way. */
-    const char *name = service_proto_name(proto);
-    if (proto != SERVICE_TCP && !has_tag(&d->tags, name)) {
-        d->tags.items[d->tags.n++] = name;
-    }
-}
-
-static void take_attrs(struct draft *d, struct mapping_job *job, uint16_t port,
-                       enum service_proto proto)
-{
-    const struct metadata_entry *e;
-    size_t pos = 0;
-    if (job->meta.n == 0) {
-        return;
-    }
-    size_t room = job->meta.n < SERVICE_ATTRS_MAX ? job->meta.n : SERVICE_ATTRS_MAX;
-    d->attrs = arena_alloc(job->arena, room * sizeof(*d->attrs));
-    while ((e = metadata_next(&job->meta, &pos, port, proto))) {
-        if (e->unusable) {
-            continue;
-        }
-        if (d->n_attrs == SERVICE_ATTRS_MAX) {
-            warnings_add(&job->warnings,
-                         "%s is one attribute too many (at most 128 count); left out", e->origin);
-            continue;
-        }
-        d->attrs[d->n_attrs++] = (struct service_attr){.key = e->key, .value = e->value};
-        d->attrs_size += e->size;
-    }
-}
-
 void draft_prepare(struct mapping_job *job)
 {
-    read_tags(&job->every_tags, job, job->o->tags, "--tags");
-    if (job->meta.n) {
-        job->own_tags = arena_alloc(job->arena, job->meta.n * sizeof(struct tags *));
-    }
-    for (size_t i = 0; i < job->meta.n; i++) {
-        struct metadata_entry *e = &job->meta.entries[i];
-        e->unusable = is_known_key(e->key);
-        if (e->unusable) {
-            continue;
-        }
-        const char *why = text_refused(e->key);
-        if (!why) {
-            why = text_refused(e->value);
-        }
-        if (why) {
-            e->unusable = true;
-            warnings_add(&job->warnings, "%s %s; left out", e->origin, why);
-        }
-    }
+    static const char *const known[] = {"id",    "ignore", "name",  "network",
+                                        "ports", "tags",   "weight"};
+    extras_prepare(job, known, sizeof(known) / sizeof(known[0]));
 }
 
 void draft_make(struct draft *ret, struct mapping_job *job,
@@ -245,6 +108,5 @@ void draft_make(struct draft *ret, struct mapping_job *job,
         return;
     }
     take_weight(ret, job, metadata_find(m, "weight", port, proto));
-    take_tags(ret, job, metadata_find(m, "tags", port, proto), proto);
-    take_attrs(ret, job, port, proto);
+    extras_take(ret, job, port, proto);
 }

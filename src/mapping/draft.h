@@ -26,3 +26,7 @@ void draft_prepare(struct mapping_job *job);
 
 void draft_make(struct draft *ret, struct mapping_job *job,
                 const struct naming_default *default_name, uint16_t port, enum service_proto proto);
+
+/* Warns that value, from origin, cannot be used; returns the same as the reason for a refusal. */
+const char *draft_refuse(struct mapping_job *job, const char *origin, const char *value,
+                         const char *why);

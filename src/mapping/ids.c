@@ -16,7 +16,7 @@ struct ids_entry {
     UT_hash_handle hh;
 };
 
-static bool claim(struct ids *ids, struct arena *a, const char *id)
+bool ids_claim(struct ids *ids, struct arena *a, const char *id)
 {
     struct ids_entry *e;
     HASH_FIND_STR(ids->taken, id, e);
@@ -34,7 +34,7 @@ const char *ids_take(struct ids *ids, const struct mapping_job *job, const struc
 {
     const char *id = naming_id(job, offer, custom);
     /* Longer with every turn, and the ids are finitely many: it ends. */
-    while (!claim(ids, job->arena, id)) {
+    while (!ids_claim(ids, job->arena, id)) {
         id = naming_id_unique(job, offer, id);
     }
     return id;

@@ -22,4 +22,8 @@ struct ids {
  */
 const char *ids_take(struct ids *ids, const struct mapping_job *job, const struct port_offer *offer,
                      const char *custom);
+
+/* False when id was taken before; else it is now. id must live as long as the arena. */
+bool ids_claim(struct ids *ids, struct arena *a, const char *id);
+
 void ids_deinit(struct ids *ids);

@@ -1,8 +1,7 @@
 #pragma once
 /*
  * Mapping: container → services, by the native rules of the product contract or by those of
- * gliderlabs/registrator. Pure: same input, same
- * output, no clock, no socket, no name service.
+ * gliderlabs/registrator. Pure: same input, same output, no clock, no socket, no name service.
  *
  * Every port ends in a verdict with the rule that decided, in words; `tidewaiter explain` prints them.
  */
@@ -16,7 +15,10 @@ enum mapping_health { MAPPING_HEALTH_GATE, MAPPING_HEALTH_MARK, MAPPING_HEALTH_I
 enum mapping_rules { MAPPING_NATIVE, MAPPING_REGISTRATOR };
 enum mapping_deregister { MAPPING_DEREGISTER_ALWAYS, MAPPING_DEREGISTER_ON_SUCCESS };
 
-/* All pointers borrowed. */
+/*
+ * All pointers borrowed. REGISTRATOR: node is the host's name, host_v4 and host_v6 what it resolves to (or
+ * -ip); network, name_from and health do not count there.
+ */
 struct mapping_options {
     enum mapping_rules rules;
     const char *node;    /* first part of every id */
@@ -31,7 +33,8 @@ struct mapping_options {
     const char *tags; /* comma list for every service; "" = none */
     enum mapping_health health;
     enum mapping_deregister deregister;
-    const char *ip_label; /* REGISTRATOR: label that holds a container's address; "" = none */
+    /* REGISTRATOR: label that holds a container's address; "" or NULL = none */
+    const char *ip_label;
     /* REGISTRATOR: -ip was given, so that host_v4 (or host_v6) goes before what a binding says. */
     bool ip_forced;
 };

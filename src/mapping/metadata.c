@@ -20,8 +20,7 @@
 #define PREFIX     "SERVICE_"
 #define PREFIX_LEN (sizeof(PREFIX) - 1)
 
-/* Digits without leading zeros: "080" is not the way to write a port, here as in Registrator. */
-static bool parse_port(const char *s, size_t len, uint16_t *ret)
+bool metadata_port(const char *s, size_t len, uint16_t *ret)
 {
     unsigned v = 0;
     if (len == 0 || len > 5 || s[0] == '0') {
@@ -51,11 +50,11 @@ static bool parse_ports(const char *s, size_t len, struct metadata_entry *e)
     const char *dash = memchr(s, '-', len);
     if (!dash) {
         e->scope = METADATA_PORT;
-        return parse_port(s, len, &e->from) && parse_port(s, len, &e->to);
+        return metadata_port(s, len, &e->from) && metadata_port(s, len, &e->to);
     }
     size_t left = (size_t)(dash - s);
     e->scope = METADATA_RANGE;
-    return parse_port(s, left, &e->from) && parse_port(dash + 1, len - left - 1, &e->to) &&
+    return metadata_port(s, left, &e->from) && metadata_port(dash + 1, len - left - 1, &e->to) &&
            e->from <= e->to;
 }
 
@@ -75,8 +74,7 @@ static void parse_proto(struct metadata_entry *e)
     }
 }
 
-/* Fills scope, ports, proto and key from what follows the prefix; false with *why. */
-static bool parse_name(const char *rest, struct metadata_entry *e, const char **why)
+bool metadata_native(const char *rest, struct metadata_entry *e, const char **why)
 {
     size_t head = strcspn(rest, "_");
     e->scope = METADATA_GENERIC;
@@ -123,8 +121,8 @@ static const char *origin_of(const char *name, bool is_label, struct arena *a)
 }
 
 /* Fills e from one label or variable; false with *why. */
-static bool read_entry(struct metadata_entry *e, const struct container_kv *kv, struct arena *a,
-                       const char **why)
+static bool read_entry(struct metadata_entry *e, const struct container_kv *kv,
+                       metadata_grammar *grammar, struct arena *a, const char **why)
 {
     const char *name = kv->key + PREFIX_LEN;
     size_t key_len = strnlen(name, METADATA_KEY_MAX + 1);
@@ -141,11 +139,11 @@ static bool read_entry(struct metadata_entry *e, const struct container_kv *kv, 
     str_lower(rest);
     e->value = kv->value;
     e->size = key_len + value_len + 2;
-    return parse_name(rest, e, why);
+    return grammar(rest, e, why);
 }
 
 static void read_list(struct metadata *m, const struct container_kv *kv, size_t n, bool is_label,
-                      struct warnings *w)
+                      metadata_grammar *grammar, struct warnings *w)
 {
     for (size_t i = 0; i < n; i++) {
         if (!str_starts(kv[i].key, PREFIX)) {
@@ -159,7 +157,7 @@ static void read_list(struct metadata *m, const struct container_kv *kv, size_t 
                          e.origin, METADATA_MAX);
             return;
         }
-        if (read_entry(&e, &kv[i], w->arena, &why)) {
+        if (read_entry(&e, &kv[i], grammar, w->arena, &why)) {
             m->entries[m->n++] = e;
         } else {
             warnings_add(w, "%s %s; it is left out", e.origin, why);
@@ -176,7 +174,8 @@ static size_t count_prefixed(const struct container_kv *kv, size_t n)
     return found;
 }
 
-void metadata_read(struct metadata *ret, const struct container *c, struct warnings *w)
+void metadata_read(struct metadata *ret, const struct container *c, metadata_grammar *grammar,
+                   struct warnings *w)
 {
     size_t cap = count_prefixed(c->s.labels, c->s.n_labels) + count_prefixed(c->s.env, c->s.n_env);
     *ret = (struct metadata){0};
@@ -188,8 +187,8 @@ void metadata_read(struct metadata *ret, const struct container *c, struct warni
     }
     ret->entries = arena_alloc(w->arena, cap * sizeof(*ret->entries));
     /* Labels first: where there are too many entries, they are the ones to keep. */
-    read_list(ret, c->s.labels, c->s.n_labels, true, w);
-    read_list(ret, c->s.env, c->s.n_env, false, w);
+    read_list(ret, c->s.labels, c->s.n_labels, true, grammar, w);
+    read_list(ret, c->s.env, c->s.n_env, false, grammar, w);
     qsort(ret->entries, ret->n, sizeof(*ret->entries), compare_entries);
     for (size_t i = 1; i < ret->n; i++) {
         struct metadata_entry *e = &ret->entries[i];

@@ -54,8 +54,21 @@ struct metadata {
     size_t n;
 };
 
+/*
+ * Takes the scope off a name: `rest` is what follows SERVICE_, in lower case, and may be pointed into.
+ * Fills scope, ports, protocol and key of e; false with *why ("has no key") when the name makes no sense.
+ */
+typedef bool metadata_grammar(const char *rest, struct metadata_entry *e, const char **why);
+
+metadata_grammar metadata_native;      /* all of the above */
+metadata_grammar metadata_registrator; /* registrator_meta.c: SERVICE_<key>, SERVICE_<port>_<key> */
+
 /* Reads labels and variables of c; what is malformed becomes a warning. Lives in w's arena. */
-void metadata_read(struct metadata *ret, const struct container *c, struct warnings *w);
+void metadata_read(struct metadata *ret, const struct container *c, metadata_grammar *grammar,
+                   struct warnings *w);
+
+/* Digits without leading zeros, 1 to 65535: "080" is not the way to write a port. */
+bool metadata_port(const char *s, size_t len, uint16_t *ret);
 
 /* The entry that counts for key on a port, or NULL. */
 const struct metadata_entry *metadata_find(const struct metadata *m, const char *key, uint16_t port,

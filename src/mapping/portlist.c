@@ -67,10 +67,9 @@ static size_t read_named(struct mapping_job *job, const struct metadata_entry *e
     return n;
 }
 
-void portlist_read(struct portlist *ret, struct mapping_job *job)
+void portlist_read(struct portlist *ret, struct mapping_job *job, const struct metadata_entry *e)
 {
     const struct container *c = job->c;
-    const struct metadata_entry *e = metadata_find_generic(&job->meta, "ports");
     bool named = metadata_is_set(e);
     *ret = (struct portlist){0};
     size_t room = c->s.n_ports + (named ? PORTLIST_NAMED_MAX : 0);
@@ -80,7 +79,8 @@ void portlist_read(struct portlist *ret, struct mapping_job *job)
     struct port_key *keys = arena_alloc(job->arena, room * sizeof(*keys));
     size_t n = 0;
     for (size_t i = 0; i < c->s.n_ports; i++) {
-        struct port_key key = {.port = c->s.ports[i].port, .proto = c->s.ports[i].proto};
+        const struct container_port *p = &c->s.ports[i];
+        struct port_key key = {.port = p->port, .proto = p->proto, .unlisted = p->unlisted};
         if (n == 0 || compare_keys(&keys[n - 1], &key) != 0) {
             keys[n++] = key;
         }

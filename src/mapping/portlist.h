@@ -7,7 +7,8 @@
 struct port_key {
     uint16_t port;
     enum service_proto proto;
-    bool named; /* by SERVICE_PORTS */
+    bool named;    /* by SERVICE_PORTS */
+    bool unlisted; /* see struct container_port */
 };
 
 struct portlist {
@@ -20,4 +21,6 @@ struct portlist {
 #define PORTLIST_MAX       16384 /* ports of one container */
 #define PORTLIST_NAMED_MAX 1024  /* items of SERVICE_PORTS */
 
-void portlist_read(struct portlist *ret, struct mapping_job *job);
+/* named: the entry of SERVICE_PORTS, or NULL. */
+void portlist_read(struct portlist *ret, struct mapping_job *job,
+                   const struct metadata_entry *named);

@@ -100,44 +100,6 @@ static struct address unpublished(struct mapping_job *job, const struct plan *p,
         .reason = "not published (container addresses are registered with --internal only)"};
 }
 
-static bool is_v6(const char *host)
-{
-    return strchr(host, ':') != NULL;
-}
-
-static const char *published_reason(struct arena *a, const struct binding *b, const char *why_not)
-{
-    bool v6 = is_v6(b->host_ip);
-    char port[TEXT_NUMBER_MAX];
-    const char *ip = b->host_ip[0] ? text_clean(a, b->host_ip, TEXT_VALUE_MAX) : "every address";
-    const char *note = b->kind == ADDRESS_BAD            ? ", which is no IP address"
-                       : address_is_loopback(b->host_ip) ? ", loopback: reachable on this host only"
-                                                         : "";
-    return text_join(a, "published on ", v6 ? "[" : "", ip, v6 ? "]:" : ":",
-                     text_number(port, b->host_port), note, why_not ? ", but " : "",
-                     why_not ? why_not : "");
-}
-
-/* The address, and the half of the binding that goes with its family. */
-static struct address address_of_binding(struct mapping_job *job, const struct binding *b,
-                                         struct binding *ret_half)
-{
-    struct address a = {0};
-    struct binding half = *b;
-    if (b->any_v4 || b->any_v6) {
-        a = address_of_wildcard(job, b->any_v4, b->any_v6);
-    } else if (b->kind != ADDRESS_BAD) {
-        a.host = b->host_ip;
-    }
-    if (b->any_v6 && b->host_port_v6 != b->host_port && a.host && is_v6(a.host)) {
-        half.host_ip = "::";
-        half.host_port = b->host_port_v6;
-    }
-    a.reason = published_reason(job->arena, &half, a.host ? NULL : a.reason);
-    *ret_half = half;
-    return a;
-}
-
 static void offer_bindings(struct mapping_job *job, const struct plan *p, struct port_offer offer,
                            const struct bindings *found, struct port_offer *out)
 {
@@ -148,7 +110,7 @@ static void offer_bindings(struct mapping_job *job, const struct plan *p, struct
         offer.further = i > 0;
         offer.same_host_port = i > 0 && b->host_port == b[-1].host_port;
         struct binding half;
-        struct address a = address_of_binding(job, b, &half);
+        struct address a = bindings_address(job, b, &half);
         offer.used_ip = arena_strdup(job->arena, half.host_ip);
         offer.used_port = half.host_port;
         reach_at(&offer, p, a, half.host_port, job->arena);
@@ -198,7 +160,7 @@ static size_t offer_key(struct mapping_job *job, const struct plan *p, const str
 size_t ports_offer(struct mapping_job *job, struct port_offer **ret, const char **ret_none)
 {
     struct portlist list;
-    portlist_read(&list, job);
+    portlist_read(&list, job, metadata_find_generic(&job->meta, "ports"));
     if (list.n == 0) {
         *ret_none = list.named_by
                         ? arena_printf(job->arena, "%s names no valid port", list.named_by)

@@ -6,6 +6,10 @@
  * A stopped container has no services. With --deregister on-success those of a container that failed
  * stay: exit codes 1 to 127. Codes from 128 are signals (and 255), which somebody sent to end it. A
  * container that was never started has nothing that could stay.
+ *
+ * Registrator knew neither pauses nor health: what runs is registered. The status follows the health all
+ * the same, because a TTL check in Consul shows it ("starting" is not passing, or such a check would say
+ * yes for a container that has not said so yet); the other registries of its line hold no status.
  */
 #include "mapping/state.h"
 
@@ -37,16 +41,16 @@ static struct state_verdict judge_stopped(const struct mapping_job *job)
     return v;
 }
 
-static struct state_verdict judge_health(const struct mapping_job *job)
+static struct state_verdict judge_health(const struct mapping_job *job, enum mapping_health policy)
 {
     enum container_health h = job->c->s.health;
     struct state_verdict v = {.remark = "", .status = SERVICE_PASSING};
-    if (job->o->health == MAPPING_HEALTH_IGNORE || h == CONTAINER_HEALTH_NONE ||
+    if (policy == MAPPING_HEALTH_IGNORE || h == CONTAINER_HEALTH_NONE ||
         h == CONTAINER_HEALTH_HEALTHY) {
         return v;
     }
     const char *name = container_health_name(h);
-    if (job->o->health == MAPPING_HEALTH_GATE) {
+    if (policy == MAPPING_HEALTH_GATE) {
         v.refusal = arena_printf(job->arena, "its health check says %s (--health gate)", name);
     } else {
         v.status = SERVICE_CRITICAL;
@@ -58,8 +62,12 @@ static struct state_verdict judge_health(const struct mapping_job *job)
 struct state_verdict state_judge(const struct mapping_job *job)
 {
     const struct container *c = job->c;
-    if (c->s.running && c->s.paused) {
+    bool registrator = job->o->rules == MAPPING_REGISTRATOR;
+    if (!c->s.running) {
+        return judge_stopped(job);
+    }
+    if (c->s.paused && !registrator) {
         return (struct state_verdict){.refusal = "the container is paused", .remark = ""};
     }
-    return c->s.running ? judge_health(job) : judge_stopped(job);
+    return judge_health(job, registrator ? MAPPING_HEALTH_MARK : job->o->health);
 }

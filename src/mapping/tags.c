@@ -32,3 +32,12 @@ void tags_parse(struct tags *ret, const char *text, struct arena *a)
     }
     ret->items = items;
 }
+
+void tags_reverse(struct tags *t)
+{
+    for (size_t i = 0; i < t->n / 2; i++) {
+        const char *last = t->items[t->n - 1 - i];
+        t->items[t->n - 1 - i] = t->items[i];
+        t->items[i] = last;
+    }
+}

@@ -14,3 +14,5 @@ struct tags {
 
 /* Splits text into the arena, in written order. */
 void tags_parse(struct tags *ret, const char *text, struct arena *a);
+
+void tags_reverse(struct tags *t);

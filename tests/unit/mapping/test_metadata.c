@@ -34,7 +34,7 @@ static void check_x(const struct fx *fx, const char *want, const char *what, siz
     struct warnings w = {.arena = &arena};
     struct metadata m;
     CLEANUP_CONTAINER struct container *c = fx_container(fx);
-    metadata_read(&m, c, &w);
+    metadata_read(&m, c, metadata_native, &w);
     const struct metadata_entry *e = metadata_find(&m, "x", 53, SERVICE_UDP);
     const char *got = e ? e->value : NULL;
     size_t pos = 0;
@@ -99,7 +99,7 @@ static void test_scopes_match_their_ports_only(void **state)
     fx_label(&fx, "SERVICE_9005-9020_TCP_A", "range-tcp");
     fx_label(&fx, "SERVICE_65535_A", "last");
     CLEANUP_CONTAINER struct container *c = fx_container(&fx);
-    metadata_read(&m, c, &w);
+    metadata_read(&m, c, metadata_native, &w);
 
     assert_string_equal(value_of(&m, "a", 80, SERVICE_TCP), "port");
     assert_string_equal(value_of(&m, "a", 80, SERVICE_SCTP), "port");
@@ -159,7 +159,7 @@ static void test_names(void **state)
         fx_init(&fx);
         fx_label(&fx, names[i].name, "v");
         CLEANUP_CONTAINER struct container *c = fx_container(&fx);
-        metadata_read(&m, c, &w);
+        metadata_read(&m, c, metadata_native, &w);
         size_t pos = 0;
         const struct metadata_entry *e = metadata_next(&m, &pos, 80, SERVICE_TCP);
         if ((e != NULL) != (names[i].key != NULL) || (e && !streq(e->key, names[i].key))) {
