@@ -28,6 +28,7 @@
 
 #define TTL_WITHOUT_S     3600u /* without -ttl Registrator's records stay for ever */
 #define TTL_MIN_S         5u
+#define CONSUL_TTL_S      30u
 #define SESSION_TTL_MIN_S 10u /* of Consul's sessions */
 #define SESSION_TTL_MAX_S 86400u
 
@@ -77,16 +78,22 @@ static int prepare_address(struct registrator_run *run, struct err *e)
     return r;
 }
 
-/* How long records outlive an agent that is lost. */
+/*
+ * How long records outlive an agent that is lost. Services in Consul have no such time; its driver takes
+ * this for how often it compares, every two of them.
+ */
 static unsigned lease_ttl(const struct registrator_run *run)
 {
-    bool session = run->uri.scheme == REGISTRY_CONSULKV;
-    int64_t min = session ? SESSION_TTL_MIN_S : TTL_MIN_S;
-    int64_t max = session ? SESSION_TTL_MAX_S : INT_MAX;
-    int64_t ttl = run->settings.flags.ttl;
-    if (ttl == 0) {
-        return TTL_WITHOUT_S;
+    const struct registrator_flags *f = &run->settings.flags;
+    int64_t ttl = f->ttl, min = TTL_MIN_S, max = INT_MAX, without = TTL_WITHOUT_S;
+    if (run->uri.scheme == REGISTRY_CONSULKV) {
+        min = SESSION_TTL_MIN_S;
+        max = SESSION_TTL_MAX_S;
+    } else if (run->uri.scheme == REGISTRY_CONSUL) {
+        ttl = f->resync > 0 ? f->resync / 2 + f->resync % 2 : 0;
+        max = without = CONSUL_TTL_S;
     }
+    ttl = ttl == 0 ? without : ttl;
     return (unsigned)(ttl < min ? min : ttl > max ? max : ttl);
 }
 
@@ -180,12 +187,11 @@ static void warn(const struct registrator_run *run, const char *address)
     if (f->internal && !str_empty(f->ip)) {
         log_warn("-ip has no effect with -internal", "ip", f->ip, NULL);
     }
-    if (f->ttl != 0 && f->ttl != run->options.ttl_s) {
-        log_warn("-ttl is not possible here, taking the nearest that is", "ttl",
-                 LOG_U(run->options.ttl_s), NULL);
-    }
     if (f->ttl != 0 && run->uri.scheme == REGISTRY_CONSUL) {
         log_warn("-ttl has no effect with Consul, whose services have none", NULL);
+    } else if (f->ttl != 0 && f->ttl != run->options.ttl_s) {
+        log_warn("-ttl is not possible here, taking the nearest that is", "ttl",
+                 LOG_U(run->options.ttl_s), NULL);
     }
 }
 
