@@ -1,9 +1,9 @@
 /*
- * A container in a small text form → mapping_map(), and what must hold of every result.
+ * A container in a small text form → mapping_map() by both rules, and what must hold of every result.
  *
  * One line for each fact; '|' in it stands for a line break:
  *   l KEY=VALUE   label              e KEY=VALUE   variable
- *   p PORT PROTO HOST_PORT IP        n NAME FLAG IPV4 IPV6     (FLAG 1: macvlan)
+ *   p PORT PROTO HOST_PORT IP        n NAME FLAG IPV4 IPV6     (IP "-": unlisted; FLAG 1: macvlan)
  *   m MODE        network mode       i IMAGE       c NAME
  *   s STATE       bits: 1 stopped, 2 paused, 4 restarting, 8.. health
  *   o OPTIONS     bits, see read_options()
@@ -26,6 +26,7 @@
 #define HOST_V4  "192.0.2.1"
 #define HOST_V6  "2001:db8::1"
 #define ID_OK    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define IP_LABEL "inet"
 #define NAME_SET "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 #define ID_SET   NAME_SET ":@+~"
 
@@ -86,10 +87,12 @@ static void read_port(struct subject *s, char *text)
     unsigned proto = (unsigned)strtoul(word(&text), NULL, 10) % 3;
     unsigned host_port = (unsigned)strtoul(word(&text), NULL, 10) & 0xffff;
     if (port && s->spec.n_ports < MAX) {
-        s->ports[s->spec.n_ports++] = (struct container_port){.port = (uint16_t)port,
-                                                              .proto = (enum service_proto)proto,
-                                                              .host_port = (uint16_t)host_port,
-                                                              .host_ip = text};
+        s->ports[s->spec.n_ports++] =
+            (struct container_port){.port = (uint16_t)port,
+                                    .proto = (enum service_proto)proto,
+                                    .host_port = (uint16_t)host_port,
+                                    .host_ip = text,
+                                    .unlisted = !host_port && streq(text, "-")};
     }
 }
 
@@ -122,6 +125,8 @@ static void read_options(struct mapping_options *o, unsigned bits)
     o->name_from = (enum mapping_name_from)((bits >> 4) % 3);
     o->health = (enum mapping_health)((bits >> 6) % 3);
     o->deregister = bits & 256 ? MAPPING_DEREGISTER_ON_SUCCESS : MAPPING_DEREGISTER_ALWAYS;
+    o->ip_forced = bits & 512;
+    o->ip_label = bits & 1024 ? IP_LABEL : "";
 }
 
 static struct subject *read_line(struct scene *sc, struct subject *s, char *line)
@@ -191,6 +196,9 @@ static int compare_port(const void *pa, const void *pb)
     if (!a->host_port != !b->host_port) {
         return a->host_port ? -1 : 1;
     }
+    if (a->unlisted != b->unlisted) {
+        return a->unlisted ? 1 : -1;
+    }
     int c = strcmp(a->host_ip, b->host_ip);
     return c ? c : (a->host_port > b->host_port) - (a->host_port < b->host_port);
 }
@@ -216,19 +224,54 @@ static void must_be_line(const char *s)
     must(str_printable(s, strlen(s)));
 }
 
-static void check_service(const struct mapping_verdict *v, const struct mapping_options *o)
+static bool is_of_host(const struct mapping_verdict *v, const struct mapping_options *o)
+{
+    const char *host = v->service->s.host;
+    return streq(host, v->host_ip) || streq(host, o->host_v4) || streq(host, o->host_v6);
+}
+
+static void check_native(const struct mapping_verdict *v, const struct mapping_options *o)
 {
     const struct service_spec *s = &v->service->s;
     must(s->name[0] && s->name[strspn(s->name, NAME_SET)] == '\0');
     must(s->name[0] != '.' && s->name[0] != '-');
     must(s->id[0] && s->id[strspn(s->id, ID_SET)] == '\0');
-    must(s->host[0] && s->proto == v->proto);
+    must(s->host[0]);
+    must(!v->host_port || is_of_host(v, o));
+}
+
+static void must_be_part_of_key(const char *s)
+{
+    must_be_line(s);
+    must(!strchr(s, '/'));
+}
+
+static void check_registrator(const struct mapping_verdict *v, const struct mapping_options *o,
+                              const struct container *c)
+{
+    const struct service_spec *s = &v->service->s;
+    const char *label = container_label(c, IP_LABEL);
+    must_be_part_of_key(s->name);
+    must_be_part_of_key(s->id);
+    must(s->name[0] != '.' && s->weight == SERVICE_WEIGHT_UNSET);
+    must(!o->internal || !v->host_port);
+    /* A container's address goes with a host's port only where that is its own port as well. */
+    must(s->port == v->port || is_of_host(v, o) || mapping_peer_id(c) ||
+         (o->ip_label[0] && label && str_starts(label, s->host)));
+}
+
+static void check_service(const struct mapping_verdict *v, const struct mapping_options *o,
+                          const struct container *c)
+{
+    const struct service_spec *s = &v->service->s;
+    if (o->rules == MAPPING_REGISTRATOR) {
+        check_registrator(v, o, c);
+    } else {
+        check_native(v, o);
+    }
+    must(s->proto == v->proto);
     /* Either both of the host, or both of the container. */
     must(s->port == (v->host_port ? v->host_port : v->port));
-    if (v->host_port) {
-        must(streq(s->host, v->host_ip) || streq(s->host, o->host_v4) ||
-             streq(s->host, o->host_v6));
-    }
     for (size_t i = 0; i < s->n_tags; i++) {
         must_be_line(s->tags[i]);
     }
@@ -248,6 +291,13 @@ static bool has_verdict(const struct mapping_result *r, const struct container_p
     return false;
 }
 
+/* Registrator's ids are unique below their names. */
+static bool same_id(const struct service *a, const struct service *b,
+                    const struct mapping_options *o)
+{
+    return o->rules == MAPPING_REGISTRATOR ? service_compare(a, b) == 0 : streq(a->s.id, b->s.id);
+}
+
 static void check(const struct mapping_result *r, const struct container *c,
                   const struct mapping_options *o)
 {
@@ -260,16 +310,15 @@ static void check(const struct mapping_result *r, const struct container *c,
         must(v->port || r->n_verdicts == 1);
         if (v->service) {
             n++;
-            check_service(v, o);
+            check_service(v, o, c);
             for (size_t j = 0; j < i; j++) {
-                must(!r->verdicts[j].service ||
-                     !streq(r->verdicts[j].service->s.id, v->service->s.id));
+                must(!r->verdicts[j].service || !same_id(r->verdicts[j].service, v->service, o));
             }
         }
     }
     must(n == r->n_services);
     must(n == 0 || !r->keep_stopped);
-    must(n == 0 || (c->s.running && !c->s.paused));
+    must(n == 0 || (c->s.running && (!c->s.paused || o->rules == MAPPING_REGISTRATOR)));
     for (size_t i = 0; r->verdicts[0].port && i < c->s.n_ports; i++) {
         must(has_verdict(r, &c->s.ports[i]));
     }
@@ -289,22 +338,30 @@ static void check_same(const struct mapping_result *a, const struct mapping_resu
     }
 }
 
-static void run(struct scene *sc)
+static void map(const struct mapping_options *o, const struct container *c,
+                const struct container *peer)
 {
     struct mapping_result once, again;
-    sc->o.filters = sc->filters;
-    struct container *c = make(&sc->self), *peer = make(&sc->peer);
-    mapping_map(&sc->o, c, peer, &once);
-    check(&once, c, &sc->o);
-    mapping_map(&sc->o, c, peer, &again);
+    mapping_map(o, c, peer, &once);
+    check(&once, c, o);
+    mapping_map(o, c, peer, &again);
     check_same(&once, &again);
     mapping_result_deinit(&once);
-    mapping_map(&sc->o, c, NULL, &once);
-    check(&once, c, &sc->o);
+    mapping_result_deinit(&again);
+}
+
+static void run(struct scene *sc)
+{
+    static const enum mapping_rules rules[] = {MAPPING_NATIVE, MAPPING_REGISTRATOR};
+    struct container *c = make(&sc->self), *peer = make(&sc->peer);
+    sc->o.filters = sc->filters;
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+        sc->o.rules = rules[i];
+        map(&sc->o, c, peer);
+        map(&sc->o, c, NULL);
+    }
     container_free(peer);
     container_free(c);
-    mapping_result_deinit(&once);
-    mapping_result_deinit(&again);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

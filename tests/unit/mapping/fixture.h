@@ -81,6 +81,13 @@ static inline void fx_expose(struct fx *fx, uint16_t port, enum service_proto pr
     fx_bind(fx, port, proto, "", 0);
 }
 
+/* Exposed in a network where nothing is published. */
+static inline void fx_expose_unlisted(struct fx *fx, uint16_t port, enum service_proto proto)
+{
+    fx_expose(fx, port, proto);
+    fx->ports[fx->spec.n_ports - 1].unlisted = true;
+}
+
 /* As Docker reports `-p host_port:port`. */
 static inline void fx_publish(struct fx *fx, uint16_t port, enum service_proto proto,
                               uint16_t host_port)
