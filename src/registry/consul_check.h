@@ -100,5 +100,5 @@ bool consul_check_notes_ours(const char *notes);
 bool consul_duration_parse(const char *text, msec_t *ret);
 
 #define CONSUL_DURATION_MAX 32
-/* "15s", or "1500ms" where it is no whole number of seconds. */
+/* "2h", "15s", or "1500ms": in the largest of these units that it is a whole number of. */
 void consul_duration_format(msec_t ms, char ret[CONSUL_DURATION_MAX]);

@@ -110,7 +110,12 @@ bool consul_duration_parse(const char *text, msec_t *ret)
 
 void consul_duration_format(msec_t ms, char ret[CONSUL_DURATION_MAX])
 {
-    bool whole = ms % MSEC_PER_SEC == 0;
-    snprintf(ret, CONSUL_DURATION_MAX, "%" PRIu64 "%s", whole ? ms / MSEC_PER_SEC : ms,
-             whole ? "s" : "ms");
+    static const msec_t hour = (msec_t)3600 * MSEC_PER_SEC;
+    if (ms % hour == 0) {
+        snprintf(ret, CONSUL_DURATION_MAX, "%" PRIu64 "h", ms / hour);
+    } else if (ms % MSEC_PER_SEC == 0) {
+        snprintf(ret, CONSUL_DURATION_MAX, "%" PRIu64 "s", ms / MSEC_PER_SEC);
+    } else {
+        snprintf(ret, CONSUL_DURATION_MAX, "%" PRIu64 "ms", ms);
+    }
 }
