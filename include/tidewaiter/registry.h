@@ -147,8 +147,9 @@ struct registry_reader_config {
     const struct registry_uri *uri; /* borrowed until close has ended */
     bool once;                      /* one listing, no watch */
     /*
-     * Which service names the caller looks at, as shell globs; borrowed until close has ended; none: all.
-     * A hint for registries that are followed name by name; others may report more.
+     * Which service names the caller looks at, as shell globs for the name as it is or in lower case;
+     * borrowed until close has ended; none: all. A hint for registries that are followed name by name;
+     * others may report more.
      */
     const char *const *names;
     size_t n_names;

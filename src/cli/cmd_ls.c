@@ -225,7 +225,12 @@ static int start(struct ls_run *run, struct err *e)
     static const int signals[] = {SIGTERM, SIGINT, 0};
     static const struct registry_reader_events events = {
         .table = on_table, .live = on_live, .skipped = on_skipped};
-    struct registry_reader_config config = {.uri = &run->uri, .once = !run->settings.watch};
+    struct registry_reader_config config = {
+        .uri = &run->uri,
+        .once = !run->settings.watch,
+        .names = run->settings.services.items,
+        .n_names = run->settings.services.n,
+    };
     run->driver = registry_driver_for(&run->uri);
     int r = io_new(&run->io, e);
     if (r < 0) {

@@ -27,10 +27,14 @@ struct answer {
     size_t names; /* readable or not */
 };
 
+/* Who renders names in lower case looks for them so. */
 static bool wanted(const struct registry_reader *r, const char *name)
 {
+    char lower[SERVICE_NAME_MAX + 1];
+    (void)str_copy(lower, sizeof(lower), name);
+    str_lower(lower);
     for (size_t i = 0; i < r->n_globs; i++) {
-        if (str_glob(r->globs[i], name)) {
+        if (str_glob(r->globs[i], name) || str_glob(r->globs[i], lower)) {
             return true;
         }
     }

@@ -17,6 +17,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/must.h"
+#include "base/str.h"
 #include "io/timer.h"
 #include "render/debounce.h"
 #include "render/hold.h"
@@ -38,6 +39,8 @@ struct renderer {
     struct engine *engine;
     struct publish *publish;
     struct registry_reader *reader;
+    char **names; /* for the reader */
+    size_t n_names;
 
     struct table table; /* the last complete one */
     bool listed;        /* there was one */
@@ -299,7 +302,32 @@ static void release(struct renderer *r)
     engine_free(r->engine);
     table_deinit(&r->table);
     report_log_deinit(&r->reported);
+    for (size_t i = 0; i < r->n_names; i++) {
+        free(r->names[i]);
+    }
+    free(r->names);
     free(r);
+}
+
+/*
+ * What the engine selects: the globs, and besides them the expected names, which it has in lower case and
+ * which hold nothing that means something in a glob. No glob is every name.
+ */
+static void name_wanted(struct renderer *r)
+{
+    const struct renderer_options *o = &r->o;
+    if (o->n_services == 0) {
+        return;
+    }
+    r->names = xcalloc(o->n_services + o->n_expect, sizeof(*r->names));
+    for (size_t i = 0; i < o->n_services; i++) {
+        r->names[r->n_names++] = xstrdup(o->services[i]);
+    }
+    for (size_t i = 0; i < o->n_expect; i++) {
+        char *name = xstrdup(o->expect[i]);
+        str_lower(name);
+        r->names[r->n_names++] = name;
+    }
 }
 
 static int open_parts(struct renderer *r, struct err *e)
@@ -331,7 +359,13 @@ static int open_parts(struct renderer *r, struct err *e)
     if (err < 0) {
         return err;
     }
-    const struct registry_reader_config reader = {.uri = o->uri, .once = r->one_shot};
+    name_wanted(r);
+    const struct registry_reader_config reader = {
+        .uri = o->uri,
+        .once = r->one_shot,
+        .names = (const char *const *)r->names,
+        .n_names = r->n_names,
+    };
     return o->driver->reader->open(&r->reader, r->io, &reader, &reader_events, r, e);
 }
 

@@ -338,10 +338,12 @@ static void wanted_names(void **state)
     put(t, "api", "a", "10.0.0.1");
     put(t, "x-1", "a", "10.0.0.1");
     put(t, "z-1", "a", "10.0.0.1");
+    put(t, "WebShop", "a", "10.0.0.1");
     viewer_open_names(&t->v, t->io, &driver, &t->consul.uri, false, globs, ARRAY_LEN(globs));
-    loop_until(t->io, at_rest(t, 3));
-    assert_int_equal(t->v.table.n, 3);
+    loop_until(t->io, at_rest(t, 4));
+    assert_int_equal(t->v.table.n, 4);
     assert_true(has(t, "x-1", "a", "10.0.0.1"));
+    assert_true(has(t, "WebShop", "a", "10.0.0.1"));
     assert_int_equal(asked(t, "api"), 0);
     assert_int_equal(asked(t, "z-1"), 0);
 }
@@ -509,6 +511,7 @@ static void survives(struct fixture *t, enum harm harm, const char *to, bool hel
     t->to = to;
     t->held_only = held_only;
     t->times = 0;
+    backoff_reset(&t->v.reader->backoff);
     refresh(t);
     loop_until(t->io, t->v.stales == stales + 1);
     assert_int_equal(t->v.last.class, class);
@@ -581,6 +584,26 @@ static void refused(void **state)
     loop_until(t->io, at_rest(t, 3));
     assert_int_equal(t->v.table.n, 4);
     assert_int_equal(fake_http_requests(t->consul.http), requests + 8); /* one listing, all held */
+}
+
+/* With its data lost: an empty catalog is the truth then. */
+static void restarted(void **state)
+{
+    struct fixture *t = *state;
+    put_many(t, 3);
+    look(t);
+    loop_until(t->io, at_rest(t, 3));
+    fake_http_down(t->consul.http);
+    loop_until(t->io, !t->v.live);
+    fake_catalog_wipe(&t->consul);
+    fake_http_up(t->consul.http);
+    loop_until(t->io, at_rest(t, 0));
+    assert_int_equal(t->v.table.n, 0);
+    assert_int_equal(t->v.tables, 2);
+    put(t, "s002", "a", "10.0.0.2");
+    put(t, "s001", "a", "10.0.0.2");
+    loop_until(t->io, t->v.table.n == 2 && at_rest(t, 2));
+    assert_int_equal(t->v.stales, 1);
 }
 
 /* A question that is held is given up ten seconds after its time. */
@@ -812,16 +835,16 @@ int main(int argc, char **argv)
     }
 #define ONE(fn) cmocka_unit_test_setup_teardown(fn, up, down)
     const struct CMUnitTest tests[] = {
-        ONE(follows),       ONE(nothing_there),    ONE(wakes_alone),
-        ONE(nothing_new),   ONE(one_event),        ONE(weights_and_nodes),
-        ONE(all_skipped),   ONE(wanted_names),     ONE(datacenter),
-        ONE(byte_by_byte),  ONE(beyond_the_limit), ONE(swept_by_the_catalog),
-        ONE(few_at_a_time), ONE(refreshed),        ONE(once),
-        ONE(failures),      ONE(held_failures),    ONE(never_listed),
-        ONE(refused),       ONE(silence),          ONE(index_goes_back),
-        ONE(not_consul),    ONE(unreadable_name),  ONE(unknown_token),
-        ONE(no_services),   ONE(some_services),    ONE(no_nodes),
-        ONE(some_nodes),    ONE(replaced),
+        ONE(follows),         ONE(nothing_there),    ONE(wakes_alone),
+        ONE(nothing_new),     ONE(one_event),        ONE(weights_and_nodes),
+        ONE(all_skipped),     ONE(wanted_names),     ONE(datacenter),
+        ONE(byte_by_byte),    ONE(beyond_the_limit), ONE(swept_by_the_catalog),
+        ONE(few_at_a_time),   ONE(refreshed),        ONE(once),
+        ONE(failures),        ONE(held_failures),    ONE(never_listed),
+        ONE(refused),         ONE(silence),          ONE(restarted),
+        ONE(index_goes_back), ONE(not_consul),       ONE(unreadable_name),
+        ONE(unknown_token),   ONE(no_services),      ONE(some_services),
+        ONE(no_nodes),        ONE(some_nodes),       ONE(replaced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
