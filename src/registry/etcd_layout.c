@@ -17,7 +17,7 @@
 #define NODE_MAX 253
 #define KEY_MAX  4096
 
-#define RECORDS_APART "/.tidewaiter/agents"
+#define RECORDS_APART ".tidewaiter/agents"
 
 int etcd_layout_init(struct etcd_layout *ret, const struct registry_uri *uri, const char *node,
                      enum registry_dialect dialect, struct err *e)
@@ -40,7 +40,8 @@ int etcd_layout_init(struct etcd_layout *ret, const struct registry_uri *uri, co
     /* '0' follows '/': the end of the range is the folder with its last byte raised */
     buf_printf(&end, "%s0", prefix);
     if (node && apart) {
-        buf_printf(&record, "%s%s/%s", RECORDS_APART, prefix, node);
+        bool slash = uri->scheme != REGISTRY_CONSULKV; /* Consul's keys begin without one */
+        buf_printf(&record, slash ? "/%s%s/%s" : "%s/%s/%s", RECORDS_APART, prefix, node);
     } else if (node) {
         buf_printf(&record, "%s/.agents/%s", prefix, node);
     }
@@ -78,8 +79,8 @@ static int skydns_key(const struct etcd_layout *l, const struct service *svc, st
     size_t len = out->len - before - strlen(REGISTRY_SKYDNS_ROOT "/");
     if (len > SKYDNS_NAME_MAX) {
         return err_set(e, ERR_INVALID, -EMSGSIZE,
-                       "%s of service %s: a DNS name of %zu bytes, at most %d are allowed",
-                       svc->s.id, svc->s.name, len, SKYDNS_NAME_MAX);
+                       "a DNS name of %zu bytes, at most %d are allowed: %s of service %s", len,
+                       SKYDNS_NAME_MAX, svc->s.id, svc->s.name);
     }
     return 0;
 }

@@ -100,7 +100,7 @@ int skydns_key_write(const char *name, const char *id, struct buf *out, struct e
         skydns_key_parse(out->data + before, out->len - before, n, i) != SKYDNS_KEY_SERVICE) {
         return err_set(
             e, ERR_INVALID, -EINVAL,
-            "%s of service %s: CoreDNS keeps dns/ns and dns/apex for the zone itself; give it "
+            "CoreDNS keeps dns/ns and dns/apex for the zone itself: %s of service %s needs "
             "another SERVICE_NAME or SERVICE_ID",
             id, name);
     }

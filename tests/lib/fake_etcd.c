@@ -31,6 +31,7 @@ struct fake_etcd_key {
 
 struct fake_etcd_event {
     char *text; /* as it stands in a message */
+    char *key;
     int64_t revision;
 };
 
@@ -95,10 +96,11 @@ static void put_kv(struct buf *out, const struct fake_etcd_key *k)
 
 /* ---- changes ---- */
 
-static void note(struct fake_etcd *f, struct buf *text)
+static void note(struct fake_etcd *f, const char *key, struct buf *text)
 {
     f->log = xreallocarray(f->log, f->n_log + 1, sizeof(*f->log));
-    f->log[f->n_log++] = (struct fake_etcd_event){.text = buf_take(text), .revision = f->revision};
+    f->log[f->n_log++] = (struct fake_etcd_event){
+        .text = buf_take(text), .key = xstrdup(key), .revision = f->revision};
 }
 
 static void set(struct fake_etcd *f, const char *key, const char *value_b64, int64_t lease)
@@ -117,7 +119,7 @@ static void set(struct fake_etcd *f, const char *key, const char *value_b64, int
     buf_puts(&text, "{\"kv\":");
     put_kv(&text, k);
     buf_putc(&text, '}');
-    note(f, &text);
+    note(f, key, &text);
 }
 
 static void forget(struct fake_etcd *f, struct fake_etcd_key *k)
@@ -134,31 +136,45 @@ static void unset(struct fake_etcd *f, struct fake_etcd_key *k)
     buf_printf(&text,
                "{\"type\":\"DELETE\",\"kv\":{\"key\":\"%s\",\"mod_revision\":\"%" PRId64 "\"}}",
                key, f->revision);
-    note(f, &text);
+    note(f, k->key, &text);
     forget(f, k);
 }
 
 /* ---- watches ---- */
 
-static void send_events(struct fake_etcd *f, struct fake_exchange *x, size_t from)
+static bool in_range(const char *key, const char *from, const char *end)
+{
+    return *end ? strcmp(key, from) >= 0 && strcmp(key, end) < 0 : streq(key, from);
+}
+
+static void send_events(struct fake_etcd *f, const struct fake_etcd_watch *w, size_t from)
 {
     struct buf line = BUF_INIT(BODY_MAX);
+    size_t left = 0;
+    bool first = true;
     for (size_t i = from; i < f->n_log; i++) {
-        bool last = i + 1 == f->n_log;
-        if (i == from || f->fragments) {
+        left += in_range(f->log[i].key, w->key, w->end);
+    }
+    for (size_t i = from; i < f->n_log; i++) {
+        if (!in_range(f->log[i].key, w->key, w->end)) {
+            continue;
+        }
+        bool last = --left == 0;
+        if (first || f->fragments) {
             buf_puts(&line, "{\"result\":{");
             put_header(f, &line);
             buf_printf(&line, "%s,\"events\":[", f->fragments && !last ? ",\"fragment\":true" : "");
         } else {
             buf_putc(&line, ',');
         }
+        first = false;
         buf_puts(&line, f->log[i].text);
         if (last || f->fragments) {
             buf_puts(&line, "]}}\n");
         }
     }
     if (line.len > 0) {
-        fake_stream_push(x, line.data, line.len);
+        fake_stream_push(w->x, line.data, line.len);
     }
     buf_deinit(&line);
 }
@@ -166,15 +182,15 @@ static void send_events(struct fake_etcd *f, struct fake_exchange *x, size_t fro
 void fake_etcd_push(struct fake_etcd *f, const char *line)
 {
     for (size_t i = 0; i < f->n_watches; i++) {
-        fake_stream_puts(f->watches[i], line);
+        fake_stream_puts(f->watches[i].x, line);
     }
 }
 
 void fake_etcd_cut(struct fake_etcd *f)
 {
     for (size_t i = 0; i < f->n_watches; i++) {
-        if (!fake_gone(f->watches[i])) {
-            fake_reset(f->watches[i]);
+        if (!fake_gone(f->watches[i].x)) {
+            fake_reset(f->watches[i].x);
         }
     }
     f->n_watches = 0;
@@ -184,13 +200,13 @@ static void tell_watches(struct fake_etcd *f, size_t from)
 {
     size_t n = 0;
     for (size_t i = 0; i < f->n_watches; i++) {
-        if (!fake_gone(f->watches[i])) {
+        if (!fake_gone(f->watches[i].x)) {
             f->watches[n++] = f->watches[i];
         }
     }
     f->n_watches = n;
     for (size_t i = 0; i < n && from < f->n_log; i++) {
-        send_events(f, f->watches[i], from);
+        send_events(f, &f->watches[i], from);
     }
 }
 
@@ -222,9 +238,13 @@ static void on_watch(struct fake_etcd *f, struct fake_exchange *x, const json *r
     while (from < f->n_log && f->log[from].revision < f->watched_from) {
         from++;
     }
-    send_events(f, x, from);
     assert_true(f->n_watches < FAKE_ETCD_WATCHES);
-    f->watches[f->n_watches++] = x;
+    struct fake_etcd_watch *w = &f->watches[f->n_watches++];
+    CLEANUP_FREE char *key = plain(json_str(create, "key", ""));
+    CLEANUP_FREE char *end = plain(json_str(create, "range_end", ""));
+    w->x = x;
+    assert_true(str_copy(w->key, sizeof(w->key), key) && str_copy(w->end, sizeof(w->end), end));
+    send_events(f, w, from);
 }
 
 /* ---- requests ---- */
@@ -240,8 +260,7 @@ static void do_range(const struct fake_etcd *f, const json *request, struct buf 
     buf_puts(out, "{");
     put_header(f, out);
     HASH_ITER (hh, f->keys, k, tmp) {
-        bool in = *end ? strcmp(k->key, key) >= 0 && strcmp(k->key, end) < 0 : streq(k->key, key);
-        if (!in) {
+        if (!in_range(k->key, key, end)) {
             continue;
         }
         if (limit && n == limit) {
@@ -528,6 +547,7 @@ static void clear(struct fake_etcd *f)
     }
     for (size_t i = 0; i < f->n_log; i++) {
         free(f->log[i].text);
+        free(f->log[i].key);
     }
     free(take_ptr(f->log));
     f->n_log = 0;

@@ -28,6 +28,11 @@ struct fake_etcd;
 struct fake_etcd_key;
 struct fake_etcd_event;
 
+struct fake_etcd_watch {
+    struct fake_exchange *x;
+    char key[512], end[512]; /* end "": the one key */
+};
+
 typedef bool (*fake_etcd_fault)(struct fake_etcd *f, struct fake_exchange *x, const char *path,
                                 void *ctx);
 
@@ -45,7 +50,7 @@ struct fake_etcd {
     int64_t leases[16]; /* alive */
     size_t n_leases;
     int64_t next_lease, ttl;
-    struct fake_exchange *watches[FAKE_ETCD_WATCHES]; /* open streams, newest last */
+    struct fake_etcd_watch watches[FAKE_ETCD_WATCHES]; /* open streams, newest last */
     size_t n_watches;
     bool fragments; /* send each event of a message as a fragment of its own */
 

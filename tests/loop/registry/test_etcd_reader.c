@@ -256,9 +256,9 @@ static void polite_end(void **state)
     for (unsigned i = 0; i < ARRAY_LEN(ends); i++) {
         loop_until(t->io, t->v.lives == i + 1 && t->etcd.n_watches == 1);
         if (ends[i].line) {
-            fake_stream_puts(t->etcd.watches[0], ends[i].line);
+            fake_stream_puts(t->etcd.watches[0].x, ends[i].line);
         }
-        fake_stream_end(t->etcd.watches[0]);
+        fake_stream_end(t->etcd.watches[0].x);
         t->etcd.n_watches = 0;
         loop_until(t->io, t->v.stales == i + 1);
         if (!strstr(t->v.last.msg, ends[i].why)) {
