@@ -219,39 +219,40 @@ static int compare_instances(const void *a, const void *b)
     return c != 0 ? c : strcmp(x->node, y->node);
 }
 
-static bool take_id(struct decoder *d, const char *id)
+static bool is_taken(const struct decoder *d, const char *id)
 {
     struct taken *t;
     HASH_FIND_STR(d->ids, id, t);
-    if (t) {
-        return false;
-    }
-    t = arena_alloc(&d->arena, sizeof(*t));
-    t->id = id;
-    HASH_ADD_KEYPTR(hh, d->ids, t->id, strlen(t->id), t);
-    return true;
+    return t;
 }
 
+static void take_id(struct decoder *d, const char *id)
+{
+    struct taken *t = arena_alloc(&d->arena, sizeof(*t));
+    t->id = id;
+    HASH_ADD_KEYPTR(hh, d->ids, t->id, strlen(t->id), t);
+}
+
+/* An instance that is left out takes no id from another. */
 static void decode_instance(struct decoder *d, const struct instance *in)
 {
     struct err why = ERR_INIT;
     struct service *svc = NULL;
     const char *id = in->id;
     int r = 0;
-    if (!*id) {
-        r = err_set(&why, ERR_INVALID, -EINVAL, "it has no id");
-    } else if (!take_id(d, id)) {
+    if (is_taken(d, id)) {
         id = arena_printf(&d->arena, "%s@%s", in->id, in->node);
-        if (!take_id(d, id)) {
-            r = err_set(&why, ERR_INVALID, -EINVAL, "its id is there twice");
-        }
+    }
+    if (is_taken(d, id)) {
+        r = err_set(&why, ERR_INVALID, -EINVAL, "its id is there twice");
     }
     r = r < 0 ? r : read_instance(&svc, d->name, id, in->entry, &why);
     if (r < 0) {
         d->skipped(d->ctx, arena_printf(&d->arena, "%s/%s", d->name, id), &why);
-    } else {
-        d->instance(d->ctx, svc);
+        return;
     }
+    take_id(d, id);
+    d->instance(d->ctx, svc);
 }
 
 int consul_decode_health(const char *name, const char *text, size_t len,
