@@ -59,7 +59,6 @@ static struct address host_side(const struct mapping_job *job, const struct bind
     if (!host.host) {
         return a;
     }
-    *ret_half = *b;
     host.reason = text_join(job->arena, bindings_text(job->arena, b), ", reached at ", host.host);
     return host;
 }

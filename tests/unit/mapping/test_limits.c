@@ -33,7 +33,7 @@ static void map(const struct fx *fx, struct mapping_result *ret)
     mapping_map(&fx->o, c, NULL, ret);
 }
 
-static void test_long_keys_and_values(void **state)
+static void check_long_keys_and_values(enum mapping_rules rules)
 {
     struct fx fx;
     struct mapping_result r;
@@ -41,6 +41,7 @@ static void test_long_keys_and_values(void **state)
     char key[METADATA_KEY_MAX + 16] = "SERVICE_";
     memset(key + 8, 'K', METADATA_KEY_MAX + 1);
     fx_init(&fx);
+    fx.o.rules = rules;
     fx_publish(&fx, 80, SERVICE_TCP, 80);
     fx_label(&fx, "SERVICE_NAME", value);
     fx_label(&fx, key, "v");
@@ -62,11 +63,12 @@ static void test_long_keys_and_values(void **state)
     mapping_result_deinit(&r);
 }
 
-static void test_many_ports(void **state)
+static void check_many_ports(enum mapping_rules rules)
 {
     struct fx fx;
     struct mapping_result r;
     fx_init(&fx);
+    fx.o.rules = rules;
     CLEANUP_FREE struct container_port *ports = many_ports(1, &fx.spec.n_ports);
     fx.spec.ports = ports;
     map(&fx, &r);
@@ -78,7 +80,7 @@ static void test_many_ports(void **state)
     mapping_result_deinit(&r);
 }
 
-static void test_many_ports_with_long_labels(void **state)
+static void check_many_ports_with_long_labels(enum mapping_rules rules)
 {
     struct fx fx;
     struct mapping_result r;
@@ -86,6 +88,7 @@ static void test_many_ports_with_long_labels(void **state)
     char names[16][16];
     CLEANUP_FREE char *value = text_of(SERVICE_TEXT_MAX);
     fx_init(&fx);
+    fx.o.rules = rules;
     for (size_t i = 0; i < 16; i++) {
         snprintf(names[i], sizeof(names[i]), "SERVICE_X%02zu", i);
         labels[i] = (struct container_kv){names[i], value};
@@ -104,12 +107,26 @@ static void test_many_ports_with_long_labels(void **state)
     mapping_result_deinit(&r);
 }
 
+/* The limits are the same whatever the rules. */
+static void test_native(void **state)
+{
+    check_long_keys_and_values(MAPPING_NATIVE);
+    check_many_ports(MAPPING_NATIVE);
+    check_many_ports_with_long_labels(MAPPING_NATIVE);
+}
+
+static void test_registrator(void **state)
+{
+    check_long_keys_and_values(MAPPING_REGISTRATOR);
+    check_many_ports(MAPPING_REGISTRATOR);
+    check_many_ports_with_long_labels(MAPPING_REGISTRATOR);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_long_keys_and_values),
-        cmocka_unit_test(test_many_ports),
-        cmocka_unit_test(test_many_ports_with_long_labels),
+        cmocka_unit_test(test_native),
+        cmocka_unit_test(test_registrator),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,7 +51,8 @@ static void check_address(const struct fx *fx, const char *want, const char *wha
     mapping_result_deinit(&r);
 }
 
-#define PEER "container:" FX_PEER
+#define PEER   "container:" FX_PEER
+#define SHARER "container:" FX_ID
 
 static void test_modes(void **state)
 {
@@ -265,7 +266,7 @@ static void test_shared(void **state)
     fx_expect_reasons(&fx, "80/tcp -\n  because network of container fedcba987654: that container "
                            "is not running\n"
                            "81/tcp -\n  because ignored by label SERVICE_81_IGNORE\n");
-    static const char *const without[] = {"host", "none", "container:" FX_ID};
+    static const char *const without[] = {"host", "none", SHARER};
     for (size_t i = 0; i < sizeof(without) / sizeof(without[0]); i++) {
         init(&peer, without[i]);
         fx_expect(&fx, "80/tcp = web-80 h:web-1:80 :80\n81/tcp -\n");
