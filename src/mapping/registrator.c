@@ -11,10 +11,11 @@
  *
  * Where this differs from Registrator: of several ports with one name and one id (a SERVICE_ID for tcp
  * and udp of a port) the last one registered won, which one that was being left to chance; here it is the
- * first in order of port and protocol. The same id below different names is two records in etcd and in
- * Consul KV, and so it stays; Consul itself has room for the first only, and its writer says so.
+ * first in order of port and protocol. The same id below different names (a SERVICE_ID for several ports)
+ * is two records in etcd and in Consul KV, and so it stays; Consul has room for the first only, and the
+ * agent says which claims wait behind it.
  *
- * Ignored here, because Registrator has no such option: --network, --name-from, --health, --filter.
+ * Without effect, because Registrator has no such option: --network, --name-from, --health.
  */
 #include "mapping/rules.h"
 
