@@ -96,7 +96,10 @@ enum consul_news consul_known_listed(struct consul_known *k, bool exists, uint64
     uint64_t state = state_of(exists, digest);
     bool changed =
         k->unverified || state != state_of(k->exists, k->digest) || (exists && k->owner != owner);
-    if (k->unverified && k->put != 0) {
+    if (fresh) { /* Consul was away, and may have lost it meanwhile: that proves nothing */
+        k->shown_known = false;
+        k->futile = false;
+    } else if (k->unverified && k->put != 0) {
         k->futile = k->repeated && k->shown == state;
         k->shown = state;
         k->shown_known = true;

@@ -14,6 +14,8 @@
  * know the node's name (agent:read), no leader, an answer that makes no sense: the hint does not work,
  * listings come more often (consul_writer_list_plan()), and it is tried again quietly.
  * The index goes backwards when Consul has lost its state: the query begins anew, and there is a listing.
+ * Should the query reach the new Consul with the old index (curl repeats it by itself when a connection
+ * that was kept open breaks), that is noticed at the end of its wait, which is short for this reason.
  * What the answers say of services is not looked at: they come from the catalog, which lags behind the
  * agent.
  */
@@ -27,7 +29,7 @@
 
 #include <errno.h>
 
-#define WAIT      60000u
+#define WAIT      15000u
 #define PACE      200u
 #define RETRY_MIN 1000u
 #define RETRY_MAX 60000u

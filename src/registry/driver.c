@@ -14,6 +14,7 @@ const struct registry_driver *registry_driver_for(const struct registry_uri *uri
     case REGISTRY_SKYDNS:
         return &registry_etcd;
     case REGISTRY_CONSUL:
+        return &registry_consul;
     case REGISTRY_CONSULKV:
         break;
     }

@@ -160,13 +160,10 @@ static const struct registry_writer_events writer_events = {
     .written = w_written,
 };
 
-int keeper_try_open(struct keeper *k, struct io *io, const struct registry_driver *driver,
-                    const struct registry_uri *uri, const char *node, unsigned ttl_s, bool dry_run,
-                    struct err *e)
+static int try_open(struct keeper *k, struct io *io, const struct registry_driver *driver,
+                    const struct registry_writer_config *config, struct err *e)
 {
     *k = (struct keeper){.io = io, .driver = driver};
-    struct registry_writer_config config = {
-        .uri = uri, .node = node, .ttl_s = ttl_s, .dry_run = dry_run};
     struct reconcile_limits limits = {.batch_max = driver->writer->batch_max,
                                       .retry_min = 50,
                                       .retry_max = 500,
@@ -175,20 +172,37 @@ int keeper_try_open(struct keeper *k, struct io *io, const struct registry_drive
     assert_true(limits.batch_max <= 256);
     k->reconcile = reconcile_new(&limits);
     reconcile_wanted_complete(k->reconcile, true);
-    int r = driver->writer->open(&k->writer, io, &config, &writer_events, k, e);
+    int r = driver->writer->open(&k->writer, io, config, &writer_events, k, e);
     if (r < 0) {
         k->reconcile = reconcile_free(k->reconcile);
     }
     return r;
 }
 
+int keeper_try_open(struct keeper *k, struct io *io, const struct registry_driver *driver,
+                    const struct registry_uri *uri, const char *node, unsigned ttl_s, bool dry_run,
+                    struct err *e)
+{
+    struct registry_writer_config config = {
+        .uri = uri, .node = node, .ttl_s = ttl_s, .dry_run = dry_run};
+    return try_open(k, io, driver, &config, e);
+}
+
+void keeper_open_config(struct keeper *k, struct io *io, const struct registry_driver *driver,
+                        const struct registry_writer_config *config)
+{
+    struct err e = ERR_INIT;
+    if (try_open(k, io, driver, config, &e) < 0) {
+        fail_msg("writer: %s", e.msg);
+    }
+}
+
 void keeper_open(struct keeper *k, struct io *io, const struct registry_driver *driver,
                  const struct registry_uri *uri, const char *node, unsigned ttl_s, bool dry_run)
 {
-    struct err e = ERR_INIT;
-    if (keeper_try_open(k, io, driver, uri, node, ttl_s, dry_run, &e) < 0) {
-        fail_msg("writer: %s", e.msg);
-    }
+    struct registry_writer_config config = {
+        .uri = uri, .node = node, .ttl_s = ttl_s, .dry_run = dry_run};
+    keeper_open_config(k, io, driver, &config);
 }
 
 static void w_done(void *ctx)
@@ -292,6 +306,25 @@ void keeper_want_large(struct keeper *k, const char *node, const char *name, con
     pump(k);
 }
 
+void keeper_want_spec(struct keeper *k, const struct service_spec *spec)
+{
+    struct service *svc = NULL;
+    struct err e = ERR_INIT;
+    struct buf key = BUF_INIT(4096);
+    if (service_new(&svc, spec, &e) < 0) {
+        fail_msg("service: %s", e.msg);
+    }
+    struct keeper_item *item = item_of(k, service_ref(svc), true);
+    service_unref(item->service);
+    item->service = svc;
+    buf_reset(&item->value);
+    assert_int_equal(
+        k->driver->writer->encode(k->writer, svc, &key, &item->value, &item->digest, &e), 0);
+    buf_deinit(&key);
+    reconcile_want(k->reconcile, item->key, item->digest);
+    pump(k);
+}
+
 void keeper_unwant(struct keeper *k, const char *node, const char *name, const char *host,
                    uint16_t port)
 {
@@ -360,10 +393,18 @@ static const struct registry_reader_events reader_events = {
 void viewer_open(struct viewer *v, struct io *io, const struct registry_driver *driver,
                  const struct registry_uri *uri, bool once)
 {
+    viewer_open_names(v, io, driver, uri, once, NULL, 0);
+}
+
+void viewer_open_names(struct viewer *v, struct io *io, const struct registry_driver *driver,
+                       const struct registry_uri *uri, bool once, const char *const *names,
+                       size_t n_names)
+{
     struct err e = ERR_INIT;
     *v = (struct viewer){.io = io, .driver = driver};
     table_init(&v->table);
-    struct registry_reader_config config = {.uri = uri, .once = once};
+    struct registry_reader_config config = {
+        .uri = uri, .once = once, .names = names, .n_names = n_names};
     if (driver->reader->open(&v->reader, io, &config, &reader_events, v, &e) < 0) {
         fail_msg("reader: %s", e.msg);
     }

@@ -34,6 +34,9 @@ void keeper_open(struct keeper *k, struct io *io, const struct registry_driver *
 int keeper_try_open(struct keeper *k, struct io *io, const struct registry_driver *driver,
                     const struct registry_uri *uri, const char *node, unsigned ttl_s, bool dry_run,
                     struct err *e);
+/* With everything that a writer can be told. */
+void keeper_open_config(struct keeper *k, struct io *io, const struct registry_driver *driver,
+                        const struct registry_writer_config *config);
 void keeper_close(struct keeper *k, bool deregister); /* runs the loop until it has ended */
 
 /* A tcp service NAME at host:port with the id "<node>:<host>:<port>". */
@@ -44,6 +47,8 @@ void keeper_unwant(struct keeper *k, const char *node, const char *name, const c
 /* The same with so many bytes of attributes, for records of some size. */
 void keeper_want_large(struct keeper *k, const char *node, const char *name, const char *host,
                        uint16_t port, size_t bytes);
+/* Any service; again with the same key: changed. */
+void keeper_want_spec(struct keeper *k, const struct service_spec *spec);
 /* Ready, and the registry holds exactly what is wanted. */
 bool keeper_settled(const struct keeper *k);
 size_t keeper_seen(const struct keeper *k); /* keys of ours in the registry */
@@ -61,6 +66,10 @@ struct viewer {
 
 void viewer_open(struct viewer *v, struct io *io, const struct registry_driver *driver,
                  const struct registry_uri *uri, bool once);
+/* The same with the names that are wanted. */
+void viewer_open_names(struct viewer *v, struct io *io, const struct registry_driver *driver,
+                       const struct registry_uri *uri, bool once, const char *const *names,
+                       size_t n_names);
 void viewer_close(struct viewer *v);
 /* The table has exactly the wanted services of the keeper. */
 bool viewer_agrees(const struct viewer *v, const struct keeper *k);
