@@ -2,6 +2,8 @@
  * A blocking query is an exchange that is kept with its name and index, and answered once the name's
  * index is larger.
  */
+#include "lib/fake_catalog.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +17,6 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/str.h"
-#include "lib/fake_catalog.h"
 
 #define BODY_MAX (4u * 1024 * 1024)
 
