@@ -84,7 +84,7 @@ int etcd_client_init(struct etcd_client *c, struct io *io, const struct registry
                      void (*suspect)(void *ctx), void *ctx, struct err *e)
 {
     const struct registry_credentials *cred = &uri->credentials;
-    must(uri->scheme == REGISTRY_ETCD && uri->n_endpoints > 0);
+    must((uri->scheme == REGISTRY_ETCD || uri->scheme == REGISTRY_SKYDNS) && uri->n_endpoints > 0);
     if (check_file(cred->ca_file, "CA", e) < 0 ||
         check_file(cred->cert_file, "certificate", e) < 0 ||
         check_file(cred->key_file, "key", e) < 0) {

@@ -95,7 +95,9 @@ void etcd_request_watch(struct buf *out, const char *key, const char *end, int64
     json_key(&w, "create_request");
     json_object(&w);
     field_text(&w, "key", key);
-    field_text(&w, "range_end", end);
+    if (end) {
+        field_text(&w, "range_end", end);
+    }
     field_int64(&w, "start_revision", start_revision);
     json_field_bool(&w, "progress_notify", true);
     json_field_bool(&w, "fragment", true);

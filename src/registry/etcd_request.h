@@ -27,7 +27,10 @@ void etcd_request_keepalive(struct buf *out, const int64_t *leases, size_t n);
 void etcd_request_timetolive(struct buf *out, int64_t lease, bool keys);
 void etcd_request_revoke(struct buf *out, int64_t lease);
 void etcd_request_authenticate(struct buf *out, const char *user, const char *password);
-/* All events of [key, end) from start_revision on, with progress marks, large messages in fragments. */
+/*
+ * All events of [key, end), or of key where end is NULL, from start_revision on, with progress marks,
+ * large messages in fragments.
+ */
 void etcd_request_watch(struct buf *out, const char *key, const char *end, int64_t start_revision);
 
 /*

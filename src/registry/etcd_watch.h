@@ -16,7 +16,7 @@ enum etcd_watch_state {
 
 struct etcd_watch {
     /* Set by the owner before the first start. */
-    const char *key, *end;                 /* the range; borrowed */
+    const char *key, *end;                 /* the range; end NULL: the one key; borrowed */
     void (*created)(struct etcd_watch *w); /* it stands */
     /* Events in order; more: the message goes on, so this is not yet a whole revision. */
     void (*events)(struct etcd_watch *w, const struct etcd_event *events, size_t n, bool more);

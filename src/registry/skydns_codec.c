@@ -64,9 +64,10 @@ static int priority_of(const struct service *svc, uint64_t *ret, struct err *e)
         return 0;
     }
     if (!str_to_u64(text, 0, SKYDNS_PRIORITY_MAX, ret)) {
-        return err_set(e, ERR_INVALID, -EINVAL,
-                       "SERVICE_PRIORITY is \"%.32s\", not a number from 0 to %d: %s goes without",
-                       text, SKYDNS_PRIORITY_MAX, svc->s.id);
+        return err_set(
+            e, ERR_INVALID, -EINVAL,
+            "SERVICE_PRIORITY is \"%.32s\", not a number from 0 to %d: the record has none", text,
+            SKYDNS_PRIORITY_MAX);
     }
     return 1;
 }

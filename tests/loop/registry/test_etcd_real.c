@@ -498,6 +498,94 @@ static void one_listing(void **state)
     keeper_close(&k, true);
 }
 
+/* The same cluster as scheme://HOSTS/rest. */
+static void use_uri(struct fixture *f, const char *scheme, const char *rest, bool registrator)
+{
+    struct buf text = BUF_INIT(1024);
+    struct err e = ERR_INIT;
+    struct registry_uri_env env = {.uid = 0, .registrator = registrator};
+    buf_printf(&text, "%s://%s%s", scheme, f->cluster.members[0].host, rest);
+    registry_uri_deinit(&f->uri);
+    if (registry_uri_parse(&f->uri, buf_str(&text), &env, &e) < 0) {
+        fail_msg("%s: %s", buf_str(&text), e.msg);
+    }
+    buf_deinit(&text);
+}
+
+/* The record lies outside the prefix, and what happens to it is noticed there. */
+static void skydns(void **state)
+{
+    struct fixture *f = *state;
+    static struct keeper a, b;
+    static struct viewer v;
+    use_uri(f, "skydns", "/svc.local", false);
+    keep(&a, f);
+    viewer_open(&v, f->io, &registry_etcd, &f->uri, false);
+    for (unsigned i = 0; i < 200; i++) {
+        keeper_want(&a, NODE, "web", "h1", (uint16_t)(1000 + i));
+    }
+    loop_until(f->io, keeper_settled(&a) && v.live && v.table.n == 200);
+    assert_int_equal(v.skips, 0);
+    assert_int_equal(count_keys(f, "/skydns/local/svc/web/n1-h1-1"), 200);
+    assert_int_equal(count_keys(f, "/skydns/"), 200);
+    CLEANUP_FREE char *value = etcdctl(&f->cluster, 0, "get", "--print-value-only",
+                                       "/skydns/local/svc/web/n1-h1-1007", NULL);
+    assert_string_equal(value, "{\"host\":\"h1\",\"port\":1007,\"ttl\":30}\n");
+
+    unsigned begins = a.begins;
+    ctl(f, "del", "/.tidewaiter/agents/skydns/local/svc/" NODE, NULL);
+    loop_until(f->io, a.begins > begins && keeper_settled(&a));
+    assert_int_equal(count_keys(f, "/.tidewaiter/agents/skydns/local/svc/" NODE), 1);
+    ctl(f, "del", "/skydns/local/svc/web/n1-h1-1007", NULL);
+    loop_until(f->io, a.puts == 201 && keeper_settled(&a) && v.table.n == 200);
+
+    keep(&b, f);
+    for (unsigned i = 0; i < 200; i++) {
+        keeper_want(&b, NODE, "web", "h1", (uint16_t)(1000 + i));
+    }
+    loop_until(f->io, a.deposed && keeper_settled(&b));
+    assert_int_equal(b.puts, 0);
+    keeper_close(&a, true);
+    assert_int_equal(v.table.n, 200);
+    keeper_close(&b, true);
+    loop_until(f->io, v.table.n == 0);
+    assert_int_equal(count_keys(f, "/"), 0);
+    viewer_close(&v);
+}
+
+/* Registrator's root: what a template over "/" + "*" sees is the services and one hidden folder. */
+static void registrator_root(void **state)
+{
+    struct fixture *f = *state;
+    static struct keeper k;
+    static struct viewer v;
+    use_uri(f, "etcd", "", true);
+    struct registry_writer_config config = {.uri = &f->uri,
+                                            .node = NODE,
+                                            .id_host = "host1",
+                                            .ttl_s = 30,
+                                            .dialect = REGISTRY_REGISTRATOR};
+    keeper_open_config(&k, f->io, &registry_etcd, &config);
+    viewer_open(&v, f->io, &registry_etcd, &f->uri, false);
+    for (unsigned i = 0; i < 50; i++) {
+        keeper_want(&k, "host1", "web", "h1", (uint16_t)(1000 + i));
+    }
+    loop_until(f->io, keeper_settled(&k) && v.live && v.table.n == 50);
+    assert_int_equal(v.skips, 0);
+    assert_int_equal(count_keys(f, "/web/host1:h1:10"), 50);
+    CLEANUP_FREE char *value =
+        etcdctl(&f->cluster, 0, "get", "--print-value-only", "/web/host1:h1:1007", NULL);
+    assert_string_equal(value, "h1:1007\n");
+    unsigned begins = k.begins;
+    ctl(f, "del", "/.tidewaiter/agents/" NODE, NULL);
+    loop_until(f->io, k.begins > begins && keeper_settled(&k));
+    assert_int_equal(k.puts, 50);
+    keeper_close(&k, true);
+    loop_until(f->io, v.table.n == 0);
+    assert_int_equal(count_keys(f, "/"), 0);
+    viewer_close(&v);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1) { /* one test by its name */
@@ -518,6 +606,8 @@ int main(int argc, char **argv)
         ONE(restarted),
         ONE(wiped),
         ONE(compacted),
+        ONE(skydns),
+        ONE(registrator_root),
         cmocka_unit_test_setup_teardown(fail_over, up_three, down),
         ONE(with_users),
         ONE(looks_only),

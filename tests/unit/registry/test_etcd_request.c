@@ -58,6 +58,9 @@ static void others(void **state)
     etcd_request_watch(&b, "/s/", "/s0", 42);
     expect(&b, "{\"create_request\":{\"key\":\"L3Mv\",\"range_end\":\"L3Mw\","
                "\"start_revision\":\"42\",\"progress_notify\":true,\"fragment\":true}}");
+    etcd_request_watch(&b, "/s/", NULL, 42);
+    expect(&b, "{\"create_request\":{\"key\":\"L3Mv\",\"start_revision\":\"42\","
+               "\"progress_notify\":true,\"fragment\":true}}");
 }
 
 static void transactions(void **state)
