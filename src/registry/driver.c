@@ -16,7 +16,7 @@ const struct registry_driver *registry_driver_for(const struct registry_uri *uri
     case REGISTRY_CONSUL:
         return &registry_consul;
     case REGISTRY_CONSULKV:
-        break;
+        return &registry_consulkv;
     }
     must(!"a scheme without a driver");
     return NULL;

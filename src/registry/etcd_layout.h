@@ -1,13 +1,13 @@
 #pragma once
 /*
- * Where things are in etcd, in two kinds:
+ * Where things are in etcd and in Consul's KV, in two kinds:
  *
  *   services  <prefix>/<name>/<id>, and <prefix>/.agents/<node> for an agent's own record
  *   skydns    <prefix>/<labels of the name in reverse>/<id as a label>
  *
  * CoreDNS takes everything below the prefix for its own, and templates written for Registrator's records
  * expect nothing else beside them: there the agent's record is at /.tidewaiter/agents<prefix>/<node>.
- * Pure.
+ * Consul's keys are like etcd's services, without the slash at the beginning. Pure.
  */
 #include "tidewaiter/err.h"
 #include "tidewaiter/registry.h"

@@ -15,6 +15,7 @@ struct kv_owned_key {
     int64_t holder;   /* etcd: the lease that it is on; Consul: enum consulkv_holder */
     bool exists;
     bool ours;
+    unsigned mark; /* its owner's: of the last listing that had it */
     char key[];
 };
 

@@ -1,0 +1,4 @@
+#pragma once
+#include "tidewaiter/registry.h"
+
+extern const struct registry_reader_ops consulkv_reader_ops;
