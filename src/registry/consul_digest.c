@@ -1,6 +1,6 @@
 /*
- * Happy path: every visible field goes into one chain of hashes with its length in front, in an order of
- * its own: Consul keeps Meta and checks in maps, which have none.
+ * Happy path: every visible field is a link of one chain of hashes, in an order of its own: Consul keeps Meta
+ * and checks in maps, which have none.
  *
  * Failure modes: none. A member that is absent or of another type counts as Consul's default, which is
  * how Consul itself reads it; weights of 1 and 1 are that default.
@@ -20,9 +20,7 @@
 
 static uint64_t add(uint64_t seed, const char *text)
 {
-    size_t len = strlen(text);
-    seed = hash64_more(seed, &len, sizeof(len));
-    return hash64_more(seed, text, len);
+    return hash64_more(seed, text, strlen(text));
 }
 
 static uint64_t add_int(uint64_t seed, int64_t v)

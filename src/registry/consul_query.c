@@ -113,7 +113,7 @@ static void take_text(char text[TEXT_MAX + 1], const char *from, size_t len)
     size_t n = 0;
     bool gap = false;
     for (size_t i = 0; i < len && n < TEXT_MAX; i++) {
-        if (from[i] == '\0' || strchr(" \t\r\n", from[i])) {
+        if (memchr(" \t\r\n", from[i], sizeof(" \t\r\n"))) { /* or NUL */
             gap = n > 0;
             continue;
         }

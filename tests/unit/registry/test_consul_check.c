@@ -423,6 +423,7 @@ static void foreign_notes(void **state)
         "TTL 15s, x [tidewaiter 0123456789abcdefg]",
         "TTL 15s, x [tidewaiter 0123456789abcdeF]",
         "TTL 15s, x [tidewaiter 0123456789abcdef] ",
+        "TTL 15s, x [tidewaiter 0123456789abcdef)",
         "TTL 15s, x [tidewaiter 0123456789abcdef",
         " [tidewaiter 0123456789abcdef",
     };

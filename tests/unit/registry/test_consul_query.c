@@ -126,6 +126,7 @@ static void errors(void **state)
         {413, "Transaction contains too many operations (65 > 64)", ERR_INVALID,
          "HTTP 413: Transaction contains too many operations (65 > 64)"},
         {404, "", ERR_INVALID, "HTTP 404: no message"},
+        {403, "Forbidden by a proxy", ERR_AUTH, "HTTP 403: Forbidden by a proxy"},
         {401, "Unauthorized", ERR_AUTH, "HTTP 401: Unauthorized"},
         {502, "<html>\r\n  <h1>Bad\tGateway</h1>\n", ERR_TRANSIENT,
          "HTTP 502: <html> <h1>Bad Gateway</h1>"},

@@ -246,6 +246,16 @@ static void what_counts(void **state)
     spec.n_tags = 1;
     assert_int_not_equal(digest_of(&sample_native, &spec), first);
 
+    /* where one text ends and the next begins counts as well */
+    const char *early[] = {"x", "yz"}, *late[] = {"xy", "z"};
+    spec.tags = early;
+    spec.n_tags = 2;
+    uint64_t split_early = digest_of(&sample_native, &spec);
+    spec.tags = late;
+    assert_int_not_equal(digest_of(&sample_native, &spec), split_early);
+    spec.tags = joined;
+    spec.n_tags = 1;
+
     spec.attrs = open;
     spec.n_attrs = 1;
     uint64_t with_open = digest_of(&sample_native, &spec);
