@@ -42,6 +42,9 @@ static int parse_variable(struct uri_parser *p)
     static const char allowed[] =
         "CONSUL_HTTP_ADDR is HOST:PORT, http://HOST:PORT, https://HOST:PORT or unix:///PATH";
     const char *value = p->env->consul_addr;
+    if (!str_printable(value, strlen(value)) || strchr(value, '?')) {
+        return uri_refuse(p, "CONSUL_HTTP_ADDR", value, allowed);
+    }
     if (str_starts(value, "unix://")) {
         return set_socket(p, value + strlen("unix://"), allowed);
     }

@@ -387,6 +387,8 @@ static void consul_variable(void **state)
         {"http://", "CONSUL_HTTP_ADDR is HOST:PORT, http://HOST:PORT"},
         {"http://c/path", "CONSUL_HTTP_ADDR is HOST:PORT"},
         {"unix://run/c", "unix:///PATH"},
+        {"unix:///run/c?x", "CONSUL_HTTP_ADDR is HOST:PORT"},
+        {"unix:///run/\fc", "CONSUL_HTTP_ADDR is HOST:PORT"},
         {"c:0", "CONSUL_HTTP_ADDR: registry URI: endpoint \"c:0\""},
         {"http://me:SECRET@c", "(not shown: the text may hold a password)"},
     };
