@@ -445,6 +445,16 @@ static void few_at_a_time(void **state)
     look(t);
     loop_until(t->io, at_rest(t, 40));
     assert_int_equal(t->v.table.n, 40);
+
+    /* out of reach: one question at a time, however many names there are */
+    unsigned asks = t->consul.asks;
+    t->harm = HARM_500;
+    t->to = NULL;
+    t->harmed = 0;
+    refresh(t);
+    loop_until(t->io, t->harmed == 2);
+    assert_int_equal(t->consul.asks, asks);
+    assert_false(t->v.live);
 }
 
 /* ---- refresh, once ---- */
