@@ -183,7 +183,7 @@ static const char **words(struct maker *m, const char *const *list, size_t n)
 
 static bool make_script(struct maker *m, struct consul_check *c, const char *value)
 {
-    if (str_empty(m->svc->s.host) && strstr(value, "$SERVICE_IP") && !address(m, "check_script")) {
+    if (strstr(value, "$SERVICE_IP") && !address(m, "check_script")) {
         return false;
     }
     if (m->dialect == REGISTRY_REGISTRATOR && !strpbrk(value, " \t\r\n")) {
