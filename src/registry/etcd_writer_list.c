@@ -47,14 +47,6 @@ static bool written_by_us(const struct registry_writer *w, const struct etcd_key
     return ours;
 }
 
-/* Begins as the labels of our ids do. "n1" is also the beginning of "n1-b": good for no more than that. */
-static bool label_like_ours(const struct registry_writer *w, const char *id)
-{
-    CLEANUP(buf_deinit) struct buf label = BUF_INIT(2 * SKYDNS_LABEL_MAX);
-    skydns_id_label(&label, w->id_host, strlen(w->id_host));
-    return strncmp(id, buf_str(&label), label.len) == 0 && id[label.len] == '-';
-}
-
 /* Of a key that is on none of our leases. */
 static enum registry_owner owner_by_content(const struct registry_writer *w,
                                             const struct etcd_kv *kv)
@@ -75,7 +67,7 @@ static enum registry_owner owner_by_content(const struct registry_writer *w,
     /* the values of SkyDNS name no node */
     enum registry_owner owner =
         record_owner(&rules, key.id, skydns ? "" : kv->value, skydns ? 0 : kv->value_len);
-    if (skydns && owner == REGISTRY_FOREIGN && label_like_ours(w, key.id)) {
+    if (skydns && owner == REGISTRY_FOREIGN && skydns_id_of_host(key.id, w->id_host)) {
         return REGISTRY_UNCLAIMED;
     }
     return owner;

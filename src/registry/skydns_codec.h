@@ -29,6 +29,12 @@ struct buf;
 void skydns_id_label(struct buf *out, const char *id, size_t len);
 
 /*
+ * The label begins as that of an id "host:..." does. "n1" is also how those of "n1-b" begin: good for
+ * no more than a guess.
+ */
+bool skydns_id_of_host(const char *label, const char *host);
+
+/*
  * Appends "<labels of the name in reverse>/<label of the id>". Labels of names change in the same way,
  * but a hash follows only where nothing is left or a label was cut: people type names. -EINVAL
  * (ERR_INVALID) for what CoreDNS keeps for the zone itself.

@@ -18,6 +18,7 @@
 #include "base/str.h"
 
 #define HASH_DIGITS 8
+#define HASHED_MAX  (SKYDNS_LABEL_MAX - 1 - HASH_DIGITS) /* what is left beside a hash */
 
 struct label {
     char text[SKYDNS_LABEL_MAX];
@@ -64,8 +65,8 @@ static void label_write(struct buf *out, const char *text, size_t len, bool dist
     struct label l;
     label_make(&l, text, len);
     bool hashed = l.len == 0 || l.cut || (distinct && l.changed);
-    if (hashed && l.len > SKYDNS_LABEL_MAX - 1 - HASH_DIGITS) {
-        l.len = SKYDNS_LABEL_MAX - 1 - HASH_DIGITS;
+    if (hashed && l.len > HASHED_MAX) {
+        l.len = HASHED_MAX;
         label_trim(&l);
     }
     buf_append(out, l.text, l.len);
@@ -78,6 +79,26 @@ static void label_write(struct buf *out, const char *text, size_t len, bool dist
 void skydns_id_label(struct buf *out, const char *id, size_t len)
 {
     label_write(out, id, len, true);
+}
+
+static bool label_begins(const char *text, const struct label *l)
+{
+    return l->len > 0 && strncmp(text, l->text, l->len) == 0 && text[l->len] == '-';
+}
+
+bool skydns_id_of_host(const char *label, const char *host)
+{
+    struct label l;
+    label_make(&l, host, strlen(host));
+    if (label_begins(label, &l)) {
+        return true;
+    }
+    if (l.len <= HASHED_MAX) {
+        return false;
+    }
+    l.len = HASHED_MAX; /* nothing else of the id was left beside the hash */
+    label_trim(&l);
+    return label_begins(label, &l);
 }
 
 int skydns_key_write(const char *name, const char *id, struct buf *out, struct err *e)

@@ -85,6 +85,39 @@ static void long_ids(void **state)
     buf_deinit(&b);
 }
 
+static void hosts(void **state)
+{
+    char host[80], id[100];
+    static const struct {
+        const char *id, *host;
+        bool is;
+    } cases[] = {
+        {"n1:web:80", "n1", true},   {"n1.example.com:web:80", "n1.example.com", true},
+        {"N_1:web:80", "N_1", true}, {"n1-b:web:80", "n1", true}, /* cannot be told apart */
+        {"n10:web:80", "n1", false}, {"web", "web", false},
+        {"web", "_", false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct buf label = BUF_INIT(256);
+        skydns_id_label(&label, cases[i].id, strlen(cases[i].id));
+        if (skydns_id_of_host(buf_str(&label), cases[i].host) != cases[i].is) {
+            fail_msg("%s (%s) of %s", cases[i].id, buf_str(&label), cases[i].host);
+        }
+        buf_deinit(&label);
+    }
+    for (size_t len = 1; len < sizeof(host); len++) {
+        memset(host, 'h', len);
+        host[len] = '\0';
+        struct buf label = BUF_INIT(256);
+        snprintf(id, sizeof(id), "%s:web:80", host);
+        skydns_id_label(&label, id, strlen(id));
+        if (!skydns_id_of_host(buf_str(&label), host)) {
+            fail_msg("%s of %s", buf_str(&label), host);
+        }
+        buf_deinit(&label);
+    }
+}
+
 static void keys(void **state)
 {
     static const struct {
@@ -421,9 +454,10 @@ static void refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ids),         cmocka_unit_test(long_ids),  cmocka_unit_test(keys),
-        cmocka_unit_test(parsed_keys), cmocka_unit_test(layout),    cmocka_unit_test(values),
-        cmocka_unit_test(bad_hosts),   cmocka_unit_test(read_back), cmocka_unit_test(refused),
+        cmocka_unit_test(ids),     cmocka_unit_test(long_ids),    cmocka_unit_test(keys),
+        cmocka_unit_test(hosts),   cmocka_unit_test(parsed_keys), cmocka_unit_test(layout),
+        cmocka_unit_test(values),  cmocka_unit_test(bad_hosts),   cmocka_unit_test(read_back),
+        cmocka_unit_test(refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
