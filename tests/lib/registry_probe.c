@@ -255,7 +255,9 @@ static struct keeper_item *item_of(struct keeper *k, struct service *svc, bool m
     struct err e = ERR_INIT;
     struct keeper_item *item;
     uint64_t digest;
-    assert_int_equal(k->driver->writer->encode(k->writer, svc, &key, &value, &digest, &e), 0);
+    if (k->driver->writer->encode(k->writer, svc, &key, &value, &digest, &e) != 0) {
+        fail_msg("%s: %s", svc->s.id, e.msg);
+    }
     HASH_FIND_STR(k->items, buf_str(&key), item);
     if (!item && make) {
         item = xcalloc(1, sizeof(*item) + key.len + 1);

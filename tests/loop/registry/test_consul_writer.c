@@ -742,8 +742,11 @@ static void too_short_ttl(void **state)
     assert_int_equal(e.class, ERR_INVALID);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1) { /* one test by its name */
+        cmocka_set_test_filter(argv[1]);
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(registers_and_removes, up, down),
         cmocka_unit_test_setup_teardown(next_run_writes_nothing, up, down),
