@@ -156,7 +156,8 @@ static bool make_ttl(struct maker *m, struct consul_check *c, const char *value)
     return true;
 }
 
-static bool make_health(struct maker *m, struct consul_check *c, const char *value)
+/* Of HEALTH and WEIGHT. */
+static bool make_status(struct maker *m, struct consul_check *c, const char *value)
 {
     c->ttl = TTL_MAX;
     return true;
@@ -243,7 +244,8 @@ static const struct kind {
     [CONSUL_CHECK_SCRIPT] = {"script", "check_script", make_script, false, true, false},
     [CONSUL_CHECK_CMD] = {"cmd", "check_cmd", make_cmd, false, true, false},
     [CONSUL_CHECK_DOCKER] = {"docker", "check_docker", make_docker, false, true, false},
-    [CONSUL_CHECK_HEALTH] = {"health", NULL, make_health, false, false, false},
+    [CONSUL_CHECK_HEALTH] = {"health", NULL, make_status, false, false, false},
+    [CONSUL_CHECK_WEIGHT] = {"weight", NULL, make_status, false, false, false},
 };
 
 /* ---- what all kinds share ---- */
@@ -282,9 +284,10 @@ static void add(struct maker *m, enum consul_check_kind kind)
         c.timeout = native || k->connects ? optional_duration(m, "check_timeout", false) : NULL;
         c.status = first_status(m);
     } else {
-        c.status = service_status_name(m->svc->s.status);
+        c.status =
+            service_status_name(kind == CONSUL_CHECK_WEIGHT ? SERVICE_CRITICAL : m->svc->s.status);
     }
-    if (kind != CONSUL_CHECK_HEALTH) {
+    if (k->key) {
         c.deregister_after = optional_duration(m, "check_deregister_after", false);
     }
     c.id = native ? arena_printf(m->arena, "service:%s:%s", m->svc->s.id, k->name)
@@ -307,6 +310,9 @@ static void make_native(struct maker *m)
     }
     if (m->svc->s.status != SERVICE_PASSING && !has_ttl) {
         add(m, CONSUL_CHECK_HEALTH);
+    }
+    if (m->svc->s.weight == 0) {
+        add(m, CONSUL_CHECK_WEIGHT);
     }
 }
 

@@ -46,8 +46,11 @@ enum consul_check_kind {
     /* Not from an attribute: the status of a service that is not passing, where no TTL check carries
      * it (native, --health mark). Of Consul's kind TTL, with one so long that it hardly needs renewing. */
     CONSUL_CHECK_HEALTH,
+    /* Not from an attribute: weight 0, which Consul has no number for (native). Critical, and else as
+     * HEALTH. */
+    CONSUL_CHECK_WEIGHT,
 };
-#define CONSUL_CHECKS_MAX 9
+#define CONSUL_CHECKS_MAX 10
 
 struct consul_check {
     enum consul_check_kind kind;
@@ -61,8 +64,8 @@ struct consul_check {
     const char *container;   /* docker: its id */
     bool grpc_tls, tls_skip_verify;
     const char *interval, *timeout, *deregister_after; /* as Consul takes them; NULL: not given */
-    msec_t ttl;                                        /* TTL and HEALTH */
-    const char *status; /* initial; NULL: Consul's own default. TTL, HEALTH: the service's status */
+    msec_t ttl;                                        /* TTL, HEALTH and WEIGHT */
+    const char *status; /* initial; NULL: Consul's own default. TTL, HEALTH: the service's */
 };
 
 struct consul_checks {

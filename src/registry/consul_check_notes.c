@@ -75,6 +75,8 @@ static const char *words(const struct consul_check *c, struct arena *a)
         return arena_printf(a, "%s%s, kept alive by tidewaiter", TTL_WORDS, ttl);
     case CONSUL_CHECK_HEALTH:
         return arena_printf(a, "%s%s, as the container's HEALTHCHECK has it", TTL_WORDS, ttl);
+    case CONSUL_CHECK_WEIGHT:
+        return arena_printf(a, "%s%s, critical because the weight is 0", TTL_WORDS, ttl);
     }
     must(false);
     return NULL;

@@ -126,11 +126,11 @@ static void write_tags(struct json_writer *w, const struct service *svc)
     json_array_end(w);
 }
 
-/* A warning service keeps Consul's own default of 1. */
+/* A warning service keeps Consul's own default of 1. Weight 0 is a check: see CONSUL_CHECK_WEIGHT. */
 static void write_weights(struct json_writer *w, int weight, struct consul_remarks *remarks)
 {
     int sent = weight < 1 ? 1 : weight > WEIGHT_MAX ? WEIGHT_MAX : weight;
-    if (sent != weight) {
+    if (sent != weight && weight != 0) {
         consul_remark(remarks, "weight %d is registered as %d: Consul takes 1 to %d", weight, sent,
                       WEIGHT_MAX);
     }

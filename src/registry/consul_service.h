@@ -7,8 +7,8 @@
  * alike from what is wanted and from what is listed.
  *
  *   native       Meta: the attributes without check_* and enable_tag_override, and tidewaiter-node and
- *                tidewaiter-container; Weights from the service's weight (0 is refused by Consul: sent as
- *                1 with a remark); EnableTagOverride from attribute enable_tag_override
+ *                tidewaiter-container; Weights from the service's weight (Consul refuses 0: sent as 1,
+ *                with a check that is critical); EnableTagOverride from attribute enable_tag_override
  *   registrator  Meta: all attributes, check_* among them, and the same two of ours
  *
  * Digest of: name, tags in order (not with EnableTagOverride: others may change them), address, port,

@@ -31,6 +31,7 @@ struct sample {
     const char *remark;   /* NULL: none */
     const char *host, *id;
     enum service_status status;
+    bool down; /* weight 0 */
 };
 
 static struct service *make_service(const struct sample *s)
@@ -44,7 +45,7 @@ static struct service *make_service(const struct sample *s)
         .host = s->host ? s->host : "10.0.0.5",
         .port = 30080,
         .status = s->status,
-        .weight = SERVICE_WEIGHT_UNSET,
+        .weight = s->down ? 0 : SERVICE_WEIGHT_UNSET,
         .attrs = s->attrs,
     };
     while (spec.n_attrs < ATTRS_MAX && s->attrs[spec.n_attrs].key) {
@@ -210,6 +211,26 @@ static void status(void **state)
          NULL,
          SERVICE_WARNING},
         {REGISTRATOR, {{"region", "eu"}}, "", NULL, NULL, NULL, SERVICE_CRITICAL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(list); i++) {
+        expect(&list[i]);
+    }
+}
+
+/* No weight of Consul's says "no traffic". */
+static void weight_zero(void **state)
+{
+    static const struct sample list[] = {
+        {NATIVE,
+         {{"check_ttl", "5s"}},
+         "{\"Name\":\"ttl\",\"TTL\":\"5s\",\"Status\":\"passing\"}"
+         "{\"Name\":\"weight\",\"TTL\":\"8760h\",\"Status\":\"critical\"}",
+         .down = true},
+        {NATIVE,
+         {{"region", "eu"}},
+         "{\"Name\":\"weight\",\"TTL\":\"8760h\",\"Status\":\"critical\"}",
+         .down = true},
+        {REGISTRATOR, {{"weight", "0"}}, "", .down = true},
     };
     for (size_t i = 0; i < ARRAY_LEN(list); i++) {
         expect(&list[i]);
@@ -616,12 +637,13 @@ static void container_ports(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(native),        cmocka_unit_test(status),
-        cmocka_unit_test(registrator),   cmocka_unit_test(refused),
-        cmocka_unit_test(ids_and_notes), cmocka_unit_test(foreign_notes),
-        cmocka_unit_test(durations),     cmocka_unit_test(duration_texts),
-        cmocka_unit_test(arguments),     cmocka_unit_test(many_arguments),
-        cmocka_unit_test(many_headers),  cmocka_unit_test(container_ports),
+        cmocka_unit_test(native),          cmocka_unit_test(status),
+        cmocka_unit_test(weight_zero),     cmocka_unit_test(registrator),
+        cmocka_unit_test(refused),         cmocka_unit_test(ids_and_notes),
+        cmocka_unit_test(foreign_notes),   cmocka_unit_test(durations),
+        cmocka_unit_test(duration_texts),  cmocka_unit_test(arguments),
+        cmocka_unit_test(many_arguments),  cmocka_unit_test(many_headers),
+        cmocka_unit_test(container_ports),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

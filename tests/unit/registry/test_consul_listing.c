@@ -151,12 +151,13 @@ static void ttls(void **state)
     struct consul_listing l = CONSUL_LISTING_NULL;
     golden_init(&g, "native");
     decode(&l, &sample_native, &g);
-    assert_int_equal(l.n_ttls, 3);
+    assert_int_equal(l.n_ttls, 4);
     expect_ttl(&l, "node1:all-1:80", "service:node1:all-1:80:ttl", 45000, SERVICE_PASSING);
     expect_ttl(&l, "node1:beat-1:53:udp", "service:node1:beat-1:53:udp:ttl", 60500,
                SERVICE_CRITICAL);
     expect_ttl(&l, "node1:sick-1:80", "service:node1:sick-1:80:health", 31536000000,
                SERVICE_WARNING);
+    expect_ttl(&l, "my own id%?#€", "service:my own id%?#€:weight", 31536000000, SERVICE_CRITICAL);
     consul_listing_deinit(&l);
     golden_deinit(&g);
 
