@@ -216,12 +216,16 @@ static void skydns_owners(void **state)
     fake_etcd_put(&t->etcd, DIR "web/n1-h2-80", "{\"host\":\"h9\",\"port\":1}", 99);
     fake_etcd_put(&t->etcd, DIR "web/n1-h3-80", "{\"host\":\"h9\",\"port\":1}", 0);
     fake_etcd_put(&t->etcd, DIR "web/n2-h1-80", "{\"host\":\"h9\",\"port\":1}", 0);
+    /* right already, but on no lease */
+    fake_etcd_put(&t->etcd, DIR "web/n1-h4-80", "{\"host\":\"h4\",\"port\":80,\"ttl\":30}", 0);
     keep(t);
+    keeper_want(&t->k, NODE, "web", "h4", 80);
     keeper_want(&t->k, NODE, "web", "h1", 80);
     keeper_want(&t->k, NODE, "web", "h2", 80);
     keeper_want(&t->k, "n2", "web", "h1", 80);
     loop_until(t->io, fake_etcd_get(&t->etcd, KEY, &lease) && lease != 0 && t->k.conflicts >= 3);
     holds(t, KEY, "{\"host\":\"h1\",\"port\":80,\"ttl\":30}");
+    loop_until(t->io, fake_etcd_get(&t->etcd, DIR "web/n1-h4-80", &lease) && lease != 0);
     holds(t, DIR "web/n1-h2-80", "{\"host\":\"h9\",\"port\":1}");
     holds(t, DIR "web/n2-h1-80", "{\"host\":\"h9\",\"port\":1}");
     fake_etcd_expire(&t->etcd, 99);
