@@ -23,6 +23,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/must.h"
+#include "base/str.h"
 #include "base/wallclock.h"
 #include "io/memory.h"
 
@@ -68,8 +69,13 @@ static void on_unwant(void *ctx, const char *key)
 
 static void on_contested(void *ctx, const char *key, const char *container, const char *holder)
 {
-    log_warn("two containers claim one key, the first keeps it", "key", key, "container", container,
-             "holder", holder, NULL);
+    if (streq(container, holder)) {
+        log_warn("two ports of a container claim one key, the first keeps it", "key", key,
+                 "container", container, NULL);
+    } else {
+        log_warn("two containers claim one key, the first keeps it", "key", key, "container",
+                 container, "holder", holder, NULL);
+    }
 }
 
 static const struct desired_events desired_events = {
