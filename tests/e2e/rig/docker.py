@@ -64,6 +64,12 @@ class Docker:
         except DockerError:
             return False
 
+    def tag(self, image, repository, tag):
+        self.request("POST", f"/images/{image}/tag", repo=repository, tag=tag)
+
+    def untag(self, image):
+        self.request("DELETE", f"/images/{image}")
+
     # ---- containers ----
 
     def create(self, name, config):
@@ -144,10 +150,10 @@ class Containers:
         return f"{self.test_id}-{short}"
 
     def create(self, short, env=None, labels=None, ports=("80",), expose=(), network=None,
-               health=None, restart=None, image=None, cmd=None, stop_timeout=None):
+               health=None, restart=None, image=None, cmd=None, stop_timeout=None, more=None):
         """Most options are those of docker run; health is a shell command. ports: as for -p, but
         published on 127.0.0.1 where no address is given, on a free port where none is; an IPv6
-        address as (address, host port, port)."""
+        address as (address, host port, port). more: of the API's HostConfig."""
         name = self.name(short)
         bindings = {}
         for spec in ports:
@@ -170,7 +176,7 @@ class Containers:
             "Env": [f"{k}={v}" for k, v in (env or {}).items()],
             "Labels": {key: value, **(labels or {})},
             "ExposedPorts": {k: {} for k in [*bindings, *expose]},
-            "HostConfig": {"PortBindings": bindings},
+            "HostConfig": {"PortBindings": bindings, **(more or {})},
         }
         if network:
             config["HostConfig"]["NetworkMode"] = network

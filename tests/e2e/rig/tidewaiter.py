@@ -44,6 +44,16 @@ class Tidewaiter:
     def render(self, registry, *options):
         return self.start("render", "--log-level", "debug", *options, registry)
 
+    def registrator(self, *argv, env=None, docker=None):
+        """The binary by the name of Registrator. It sees every container of the engine."""
+        link = self.folder / "registrator"
+        if not link.exists():
+            os.symlink(self.binary, link)
+        process = Process([link, *argv], self.folder, f"{len(self.processes)}-registrator",
+                          clean_environment(**{"DOCKER_HOST": docker or self.docker_url, **(env or {})}))
+        self.processes.append(process)
+        return process
+
     def run(self, *argv, status=0, env=None, timeout=60):
         """Runs to the end and checks its exit status; stdout and stderr as text."""
         done = subprocess.run([self.binary, *map(str, argv)], stdin=subprocess.DEVNULL,
