@@ -88,7 +88,8 @@ static bool exchange(const struct consul_daemon *d, const struct buf *request, s
 static char *ask(const struct consul_daemon *d, enum http_method method, const char *path,
                  const char *body, int *ret_status)
 {
-    static const char *const names[] = {[HTTP_GET] = "GET", [HTTP_PUT] = "PUT"};
+    static const char *const names[] = {
+        [HTTP_GET] = "GET", [HTTP_PUT] = "PUT", [HTTP_DELETE] = "DELETE"};
     struct buf request = BUF_INIT(REQUEST_MAX), answer = BUF_INIT(ANSWER_MAX);
     buf_printf(&request, "%s %s HTTP/1.0\r\nContent-Length: %zu\r\n", names[method], path,
                strlen(body));
