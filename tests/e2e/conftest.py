@@ -105,10 +105,14 @@ def consul_folder(session_folder):
 
 @pytest.fixture(scope="session")
 def shared_consul(consul_folder, docker):
-    """Its checks in containers find the engine that all tests share."""
+    """Its checks find the engine that all tests share, and a check-cmd that says how it was called."""
     folder = consul_folder / "consul"
     folder.mkdir()
-    consul = Consul(folder, env={**os.environ, "DOCKER_HOST": docker.url})
+    command = folder / "check-cmd"
+    command.write_text('#!/bin/sh\necho "check-cmd $*"\n')
+    command.chmod(0o755)
+    consul = Consul(folder, env={**os.environ, "DOCKER_HOST": docker.url,
+                                 "PATH": f"{folder}:{os.environ['PATH']}"})
     consul.start()
     yield consul
     consul.close()

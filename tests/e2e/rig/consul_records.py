@@ -45,6 +45,14 @@ class ConsulRecords:
             return found if found and all(found.get(f) == v for f, v in fields.items()) else None
         return until(look, lambda: f"{service_id} with {fields}; there is {self.services()}", timeout)
 
+    def make_agent_look(self):
+        """A service of somebody else's comes and goes: the agent looks at Consul again, twice at the least."""
+        for _ in range(2):
+            looked = len(self.consul.requests("/v1/agent/checks"))
+            self.consul.register(ID=f"look-{self.node}", Name="look")
+            self.consul.deregister(f"look-{self.node}")
+            until(lambda n=looked: len(self.consul.requests("/v1/agent/checks")) > n, "the agent looks")
+
     def forget(self):
         """Removes what the test left behind, so that the next one does not see it."""
         for service_id in self.ids():
