@@ -140,14 +140,17 @@ static void answer(struct fake_catalog *f, struct fake_exchange *x,
     buf_deinit(&body);
 }
 
-/* Answers what waits and is due; all: whatever waits. */
-static void wake(struct fake_catalog *f, bool all)
+enum wake { WAKE_CHANGED, WAKE_OLD, WAKE_ALL };
+
+/* Answers what waits for something that has changed, or has an index that is too high, or all. */
+static void wake(struct fake_catalog *f, enum wake which)
 {
     struct fake_catalog_held *h, *tmp;
     DL_FOREACH_SAFE (f->held, h, tmp) {
         uint64_t index = h->name ? h->name->index : f->catalog_index;
-        bool due = index > h->index && (h->name || !f->catalog_late);
-        if (all || due || fake_gone(h->x)) {
+        bool changed = index > h->index && (h->name || !f->catalog_late);
+        bool old = which == WAKE_OLD && index < h->index;
+        if (changed || old || which == WAKE_ALL || fake_gone(h->x)) {
             if (!fake_gone(h->x)) {
                 answer(f, h->x, h->name);
             }
@@ -190,7 +193,7 @@ void fake_catalog_answer(struct fake_catalog *f, struct fake_exchange *x)
         return;
     }
     assert_non_null(strstr(fake_path(x), "wait="));
-    wake(f, false); /* drops those whose connections are gone */
+    wake(f, WAKE_CHANGED); /* drops those whose connections are gone */
     struct fake_catalog_held *h = xcalloc(1, sizeof(*h));
     *h = (struct fake_catalog_held){.x = x, .name = name, .index = index};
     DL_APPEND(f->held, h);
@@ -264,7 +267,7 @@ static void changed(struct fake_catalog *f, const char *name, bool registration)
     if (registration) {
         f->catalog_index = f->index;
     }
-    wake(f, false);
+    wake(f, WAKE_CHANGED);
 }
 
 static struct fake_catalog_item *put(struct fake_catalog *f, const char *name, const char *id)
@@ -329,7 +332,12 @@ void fake_catalog_wipe(struct fake_catalog *f)
 
 void fake_catalog_wait_over(struct fake_catalog *f)
 {
-    wake(f, true);
+    wake(f, WAKE_ALL);
+}
+
+void fake_catalog_wait_over_old(struct fake_catalog *f)
+{
+    wake(f, WAKE_OLD);
 }
 
 unsigned fake_catalog_asked(const struct fake_catalog *f, const char *name)

@@ -60,6 +60,8 @@ void fake_catalog_status(struct fake_catalog *f, const char *name, const char *i
 void fake_catalog_wipe(struct fake_catalog *f);
 /* Every blocking query reaches the end of its wait. */
 void fake_catalog_wait_over(struct fake_catalog *f);
+/* Only of those that wait with an index from before a wipe. */
+void fake_catalog_wait_over_old(struct fake_catalog *f);
 /* Answers as it would without the hook. */
 void fake_catalog_answer(struct fake_catalog *f, struct fake_exchange *x);
 

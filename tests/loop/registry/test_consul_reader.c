@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "base/str.h"
 #include "lib/fake_catalog.h"
 #include "lib/loop_test.h"
@@ -490,6 +491,21 @@ static void refreshed(void **state)
     loop_until(t->io, t->v.fresh == 4 && at_rest(t, 12));
 }
 
+/* What was asked before somebody wanted it fresh is not fresh. */
+static void refreshed_early(void **state)
+{
+    struct fixture *t = *state;
+    put_many(t, 3);
+    look(t);
+    loop_until(t->io, t->consul.fresh_catalogs == 1);
+    refresh(t);
+    loop_until(t->io, t->v.tables == 1);
+    assert_int_equal(t->v.fresh, 0);
+    loop_until(t->io, t->v.fresh == 1 && at_rest(t, 3));
+    assert_int_equal(t->v.tables, 2);
+    assert_int_equal(t->consul.fresh_catalogs, 2);
+}
+
 static void once(void **state)
 {
     struct fixture *t = *state;
@@ -838,6 +854,114 @@ static void replaced(void **state)
     assert_int_equal(t->v.skips, 0);
 }
 
+/* ---- anything at any time ---- */
+
+#define CHAOS_NAMES  6u
+#define CHAOS_IDS    3u
+#define CHAOS_ROUNDS 120u
+
+/* What is registered: [name][id] of host 10.0.0.N; 0: nothing. */
+struct truth {
+    unsigned host[CHAOS_NAMES][CHAOS_IDS];
+    enum service_status status[CHAOS_NAMES][CHAOS_IDS];
+    uint64_t seed;
+};
+
+static unsigned dice(struct truth *truth, unsigned sides)
+{
+    truth->seed = hash64(&truth->seed, sizeof(truth->seed));
+    return (unsigned)(truth->seed % sides);
+}
+
+static bool agrees(const struct fixture *t, const struct truth *truth)
+{
+    size_t n = 0;
+    for (unsigned i = 0; i < CHAOS_NAMES; i++) {
+        for (unsigned k = 0; k < CHAOS_IDS; k++) {
+            char name[16], id[16], host[32];
+            snprintf(name, sizeof(name), "n%u", i);
+            snprintf(id, sizeof(id), "i%u", k);
+            snprintf(host, sizeof(host), "10.0.0.%u", truth->host[i][k]);
+            if (truth->host[i][k] > 0) {
+                n++;
+                if (!has(t, name, id, host) || status(t, name, id) != truth->status[i][k]) {
+                    return false;
+                }
+            }
+        }
+    }
+    return t->v.table.n == n;
+}
+
+static void happen(struct fixture *t, struct truth *truth)
+{
+    unsigned i = dice(truth, CHAOS_NAMES), k = dice(truth, CHAOS_IDS), what = dice(truth, 100);
+    char name[16], id[16], host[32];
+    snprintf(name, sizeof(name), "n%u", i);
+    snprintf(id, sizeof(id), "i%u", k);
+    t->consul.catalog_late = dice(truth, 4) == 0;
+    if (what < 3) {
+        fake_http_down(t->consul.http);
+        fake_catalog_wipe(&t->consul);
+        fake_http_up(t->consul.http);
+        memset(truth->host, 0, sizeof(truth->host));
+    } else if (truth->host[i][k] == 0 || what < 30) {
+        truth->host[i][k] = 1 + dice(truth, 250);
+        truth->status[i][k] = SERVICE_PASSING;
+        snprintf(host, sizeof(host), "10.0.0.%u", truth->host[i][k]);
+        put(t, name, id, host);
+    } else if (what < 60) {
+        truth->status[i][k] = (enum service_status)dice(truth, 3);
+        fake_catalog_status(&t->consul, name, id, service_status_name(truth->status[i][k]));
+    } else {
+        truth->host[i][k] = 0;
+        fake_catalog_remove(&t->consul, name, id);
+    }
+}
+
+/* Live; else the next try comes soon, and waits that are due end. */
+static bool hasten(struct fixture *t)
+{
+    if (t->v.reader->state == CONSUL_READER_S_WAITING &&
+        t->v.reader->timer.due > io_now(t->io) + 10) {
+        hurry(t);
+    }
+    fake_catalog_wait_over_old(&t->consul);
+    return t->v.live;
+}
+
+static void chaos(void **state)
+{
+    static const enum harm harms[] = {HARM_500, HARM_403, HARM_RESET, HARM_RUBBISH, HARM_NO_INDEX};
+    static const char *const to[] = {NULL, "", "n*", "n0", "n[1-3]"};
+    struct fixture *t = *state;
+    struct truth truth = {.seed = io_now(t->io)};
+    uint64_t seed = truth.seed;
+    look(t);
+    t->v.reader->hold_max = 4;
+    t->v.reader->sweep_every = 100;
+    loop_until(t->io, t->v.live);
+    for (unsigned round = 0; round < CHAOS_ROUNDS; round++) {
+        print_message("seed %llu round %u\n", (unsigned long long)seed, round);
+        unsigned harmed = t->harmed, fresh = t->v.fresh;
+        t->harm = harms[dice(&truth, ARRAY_LEN(harms))];
+        t->to = to[dice(&truth, ARRAY_LEN(to))];
+        t->held_only = dice(&truth, 3) == 0;
+        t->times = 1 + dice(&truth, 4);
+        for (unsigned n = dice(&truth, 6); n > 0; n--) {
+            happen(t, &truth);
+        }
+        refresh(t);
+        loop_until(t->io, t->harmed > harmed || t->v.fresh > fresh);
+        for (unsigned n = dice(&truth, 6); n > 0; n--) {
+            happen(t, &truth);
+        }
+        t->harm = HARM_NONE;
+        t->consul.catalog_late = false;
+        loop_until(t->io, hasten(t) && t->v.fresh > fresh && agrees(t, &truth));
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1) { /* one test by its name */
@@ -845,16 +969,22 @@ int main(int argc, char **argv)
     }
 #define ONE(fn) cmocka_unit_test_setup_teardown(fn, up, down)
     const struct CMUnitTest tests[] = {
-        ONE(follows),         ONE(nothing_there),    ONE(wakes_alone),
-        ONE(nothing_new),     ONE(one_event),        ONE(weights_and_nodes),
-        ONE(all_skipped),     ONE(wanted_names),     ONE(datacenter),
-        ONE(byte_by_byte),    ONE(beyond_the_limit), ONE(swept_by_the_catalog),
-        ONE(few_at_a_time),   ONE(refreshed),        ONE(once),
-        ONE(failures),        ONE(held_failures),    ONE(never_listed),
-        ONE(refused),         ONE(silence),          ONE(restarted),
-        ONE(index_goes_back), ONE(not_consul),       ONE(unreadable_name),
-        ONE(unknown_token),   ONE(no_services),      ONE(some_services),
-        ONE(no_nodes),        ONE(some_nodes),       ONE(replaced),
+        ONE(follows),          ONE(nothing_there),
+        ONE(wakes_alone),      ONE(nothing_new),
+        ONE(one_event),        ONE(weights_and_nodes),
+        ONE(all_skipped),      ONE(wanted_names),
+        ONE(datacenter),       ONE(byte_by_byte),
+        ONE(beyond_the_limit), ONE(swept_by_the_catalog),
+        ONE(few_at_a_time),    ONE(refreshed),
+        ONE(refreshed_early),  ONE(once),
+        ONE(failures),         ONE(held_failures),
+        ONE(never_listed),     ONE(refused),
+        ONE(silence),          ONE(restarted),
+        ONE(index_goes_back),  ONE(not_consul),
+        ONE(unreadable_name),  ONE(unknown_token),
+        ONE(no_services),      ONE(some_services),
+        ONE(no_nodes),         ONE(some_nodes),
+        ONE(replaced),         ONE(chaos),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
