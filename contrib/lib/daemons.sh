@@ -124,3 +124,16 @@ etcd_start() { # etcd_start FOLDER PORT PEER-PORT
 etcd_answers() { # etcd_answers PORT
     curl -s -m 2 "http://127.0.0.1:$1/health" | grep -q true
 }
+
+# In memory only; without federation, DNS and gRPC nothing listens but what is used.
+consul_start() { # consul_start FOLDER PORT
+    mkdir -p "$1"
+    daemon_start "$1/log" consul agent -dev -node quickstart -bind 127.0.0.1 -client 127.0.0.1 \
+        -http-port "$2" -server-port "$(free_port)" -serf-lan-port "$(free_port)" \
+        -serf-wan-port -1 -dns-port -1 -grpc-port -1
+    wait_until 30 consul_answers "$2"
+}
+
+consul_answers() { # consul_answers PORT: with a leader, so that it takes registrations at once
+    curl -s -m 2 "http://127.0.0.1:$1/v1/status/leader" | grep -q :
+}
