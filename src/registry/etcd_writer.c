@@ -11,7 +11,8 @@
  * Happy path. First start: no record, so a lease is granted and the record created on it. Next start:
  * the record leads to its lease, which is renewed at once and taken over by writing our instance into
  * the record; the lease's own key list then says what we hold, and nothing has to be written. From
- * READY on: one keepalive every third of the TTL, a watch of the prefix, and what write() brings.
+ * READY on: one keepalive every third of the TTL, a watch of the prefix (and one of the record, where the
+ * layout has it elsewhere), and what write() brings.
  *
  * Fencing. Every write compares the record's revision with the one that we wrote or read, so an agent
  * that was replaced cannot write any more, even before it knows; and each key's revision with the one

@@ -5,6 +5,10 @@
  * the keys we know from before, are read in transactions of ranges; each one that exists is told.
  * Failure: everything from the start (writer_step_failed); an answer too large for its cap is asked for
  * in smaller pieces. A key on the lease that is no service below our prefix is not ours to touch.
+ *
+ * Whose a key is: ours on our leases. Elsewhere its id and value tell in our own records; those of
+ * Registrator and SkyDNS may be shared with other tools, so a lease of somebody else makes them foreign,
+ * and without one an id like ours lets us overwrite, and delete only what we were told to adopt.
  */
 #include "registry/etcd_writer.h"
 
