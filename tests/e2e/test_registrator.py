@@ -1,4 +1,5 @@
 """In place of Registrator: its rules on a real engine, and what becomes of the registry."""
+import json
 import os
 import subprocess
 import time
@@ -151,6 +152,17 @@ def test_ip_and_the_host_name(tw, containers, registered):
         assert "default route" in starting[3], starting[0]
 
 
+def test_whole_host_name(tw, containers, registered):
+    """Ids begin with the name that the host has, domain and all; nobody knows the address of this one."""
+    name = f"{containers.test_id}.host.invalid"
+    agent = tw.registrator(registered.uri, prefix=[
+        "unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', name])
+    web = containers.run("web", ports=[("0.0.0.0", "", "80")])
+    found = registered.wait_service(f"{name}:{web}:80")
+    warning = agent.wait_err(r"level=warn.*address=(\S+) from=\"?default route")
+    assert name in warning[0] and found["Address"] == warning[1] != "0.0.0.0", (warning[0], found)
+
+
 def test_ip_from_a_binding(tw, containers, registered):
     """An address that a port was published on is kept, unless -ip says otherwise."""
     agent = tw.registrator(registered.uri)
@@ -247,6 +259,47 @@ def test_resync_writes_what_differs_and_nothing_else(tw, own_containers, own_con
     registered.wait_service(service, Address=IP, Tags=["a"])
 
 
+# ---- checks ----
+
+def test_exactly_one_check(tw, containers, registered):
+    """The first kind in Registrator's order, and all of its keys stay in Meta."""
+    tw.registrator("-ip", "127.0.0.1", registered.uri)
+    web = containers.run("web", labels={
+        "SERVICE_CHECK_TCP": "true", "SERVICE_CHECK_HTTP": "/name", "SERVICE_CHECK_INTERVAL": "1s",
+        "SERVICE_CHECK_TTL": "30s"})
+    service = registered.id(web)
+
+    def checks():
+        return {c["CheckID"]: (c["Type"], c["Status"]) for c in registered.consul.checks().values()
+                if c["ServiceID"] == service}
+
+    until_equal(checks, {f"service:{service}": ("http", "passing")})
+    assert registered.services()[service]["Meta"]["check_ttl"] == "30s"
+
+
+def test_ttl_check_is_kept_passing(tw, containers, registered):
+    """Nobody did that for Registrator. Where the container has a HEALTHCHECK, it is what that says."""
+    tw.registrator("-ip", IP, registered.uri)
+    web = containers.run("web", labels={"SERVICE_CHECK_TTL": "2s"})
+    ill = containers.run("ill", labels={"SERVICE_CHECK_TTL": "2s"}, health="test -e /www/healthy")
+
+    def status(name):
+        return registered.consul.checks().get(f"service:{registered.id(name)}", {}).get("Status")
+
+    until_equal(lambda: (status(web), status(ill)), ("passing", "passing"))
+    containers.docker.execute(ill, "rm", "/www/healthy")
+    until_equal(lambda: status(ill), "critical")
+    deadline = time.monotonic() + 5  # two TTLs and more
+    until(lambda: time.monotonic() > deadline or status(web) != "passing", "time passes")
+    assert status(web) == "passing"
+
+
+def test_address_of_consul_from_its_variable(tw, containers, registered):
+    tw.registrator("-ip", IP, "consul://", env={"CONSUL_HTTP_ADDR": registered.consul.address})
+    web = containers.run("web")
+    registered.expect(registered.id(web))
+
+
 # ---- what Registrator left behind ----
 
 def left_behind(consul, service_id, name="sample", **more):
@@ -305,6 +358,41 @@ def test_restart_of_the_agent(tw, own_containers, own_consul):
     registered.expect(registered.id(stays))
     agent.wait_err("in sync")
     assert [m for m, _ in own_consul.writes()[written:]] == ["PUT"], own_consul.writes()[written:]
+
+
+def as_of_another_host(engine):
+    """Engines of one host have one id, where it comes from a key in /etc/docker (20.10)."""
+    config = engine.folder / "daemon.json"
+    config.write_text(json.dumps({"deprecated-key-path": str(engine.folder / "key.json")}))
+    engine.stop()
+    engine.options = ["--config-file", config]
+    engine.start()
+
+
+def test_two_hosts_of_one_name(tw, docker, containers, engine, own_containers, own_consul):
+    """They share a Consul agent: neither takes the other's services for its own, whatever it cleans."""
+    if engine.docker.id() == docker.id():
+        as_of_another_host(engine)
+    assert engine.docker.id() != docker.id()
+    first = Registered(own_consul, containers)
+    second = Registered(own_consul, own_containers)
+    here = first.id(containers.run("here"))
+    there = second.id(own_containers.run("there"))
+    agents = [tw.registrator("-cleanup", "-ip", IP, own_consul.uri, docker=url)
+              for url in (docker.url, engine.docker.url)]
+    for agent in agents:
+        agent.wait_err("in sync")
+    until(lambda: {here, there} <= set(own_consul.services()), own_consul.services)
+    for registered, made in ((first, containers), (second, own_containers)):
+        more = registered.id(made.run("more"))
+        until(lambda: {here, there, more} <= set(own_consul.services()), own_consul.services)
+        made.docker.remove(made.name("more"))
+        until(lambda: more not in own_consul.services(), own_consul.services)
+    assert {here, there} <= set(own_consul.services())
+    for agent in agents:
+        assert agent.stop() == 0
+    assert tw.registrator("-cleanup", "-ip", IP, own_consul.uri, docker=docker.url).wait_err("in sync")
+    assert {here, there} <= set(own_consul.services())
 
 
 # ---- what went wrong with events ----

@@ -57,6 +57,9 @@ class Docker:
     def version(self):
         return self.request("GET", "/version")["Version"]
 
+    def id(self):
+        return self.request("GET", "/info")["ID"]
+
     def has_image(self, tag):
         try:
             self.request("GET", f"/images/{tag}/json")

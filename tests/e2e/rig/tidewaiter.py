@@ -44,13 +44,15 @@ class Tidewaiter:
     def render(self, registry, *options):
         return self.start("render", "--log-level", "debug", *options, registry)
 
-    def registrator(self, *argv, env=None, docker=None):
-        """The binary by the name of Registrator. It sees every container of the engine."""
+    def registrator(self, *argv, env=None, docker=None, prefix=()):
+        """The binary by the name of Registrator. It sees every container of the engine. prefix: of its
+        command line."""
         link = self.folder / "registrator"
         if not link.exists():
             os.symlink(self.binary, link)
         process = Process([link, *argv], self.folder, f"{len(self.processes)}-registrator",
-                          clean_environment(**{"DOCKER_HOST": docker or self.docker_url, **(env or {})}))
+                          clean_environment(**{"DOCKER_HOST": docker or self.docker_url, **(env or {})}),
+                          prefix)
         self.processes.append(process)
         return process
 
