@@ -114,7 +114,6 @@ static void on_ended(struct consul_question *q, const struct consul_reply *reply
         consul_reader_sweep_within(r, since < SWEEP_PAUSE ? SWEEP_PAUSE - since : 0);
     }
     r->catalog_index = q->index;
-    r->catalog_round = r->round;
     consul_names_prune(r);
     consul_names_confirmed(r);
     consul_reader_settle(r);

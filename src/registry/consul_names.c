@@ -201,7 +201,6 @@ static void on_ended(struct consul_question *q, const struct consul_reply *reply
         consul_reader_fail(r, &why);
         return;
     }
-    n->round = r->round;
     consul_reader_settle(r);
 }
 
@@ -243,7 +242,7 @@ void consul_names_schedule(struct registry_reader *r)
         }
         /* not before the catalog has answered: it is the one question while Consul is out of reach */
         if (n->question.state == CONSUL_QUESTION_S_DUE && asking < r->ask_max &&
-            r->catalog_round == r->round) {
+            !consul_question_open(&r->catalog)) {
             consul_question_ask(&n->question);
             asking++;
         }
@@ -257,7 +256,6 @@ void consul_names_tally(const struct registry_reader *r, struct consul_tally *re
     HASH_ITER (hh, r->names, n, tmp) {
         t.names++;
         t.open += consul_question_open(&n->question);
-        t.behind += n->round != r->round;
         t.doubts += n->doubt != CONSUL_DOUBT_NONE;
         t.empty += n->doubt == CONSUL_DOUBT_EMPTY;
         t.resting += n->question.state == CONSUL_QUESTION_S_RESTING;

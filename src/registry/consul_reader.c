@@ -14,10 +14,10 @@
  * then on catalog and names are held: blocking queries that Consul answers when there is news. All
  * answers of one turn of the loop make one event.
  *
- * Failure modes: whatever fails (no leader, a reset, silence, a missing right) ends all that is being
- * asked; after a while everything is listed anew, so that nothing that happened meanwhile is missed and
- * no index of a Consul that was restarted is used. The table stays all the time, and what a listing finds
- * out before it fails does count. A silent Consul is found out when a held question is not answered ten
+ * Failure modes: after whatever fails (no leader, a reset, silence, a missing right) everything is listed
+ * anew, after a while; what was still being asked is given up then, so that nothing that happened meanwhile
+ * is missed and no index of a Consul that was restarted is used. The table stays all the time, and what a
+ * listing finds out before it fails does count. A silent Consul is found out when a held question is not answered ten
  * seconds after it should have been (wait and its sixteenth), a question that is not held after ten.
  *
  * A Consul that was restarted without its data has an empty catalog, and that is the truth: whether to
@@ -111,8 +111,6 @@ void consul_reader_fail(struct registry_reader *r, const struct err *why)
         backoff_reset(&r->backoff);
     }
     r->failed_at = io_now(r->io);
-    consul_question_due(&r->catalog);
-    consul_names_due(r, false);
     io_timer_start(r->io, &r->timer, backoff_for(&r->backoff, why->class), on_retry);
     consul_reader_settle(r); /* what changed before it counts */
     tell_live(r, false, why);
@@ -125,7 +123,6 @@ static void list_begin(struct registry_reader *r)
     reader_set_state(r, CONSUL_READER_S_LISTING);
     io_timer_stop(&r->timer);
     r->answering = r->asked;
-    r->round++;
     consul_question_due(&r->catalog);
     consul_names_due(r, false);
     consul_reader_settle(r);
@@ -177,8 +174,7 @@ void consul_reader_sweep_within(struct registry_reader *r, msec_t delay)
 
 static bool whole(const struct registry_reader *r, const struct consul_tally *t)
 {
-    return !consul_question_open(&r->catalog) && r->catalog_round == r->round && t->open == 0 &&
-           t->behind == 0 && t->doubts == 0;
+    return !consul_question_open(&r->catalog) && t->open == 0 && t->doubts == 0;
 }
 
 /* Looks at where everything stands, and sees to what is next. */

@@ -15,7 +15,7 @@ extern const struct registry_reader_ops consul_reader_ops;
 enum consul_reader_state {
     CONSUL_READER_S_LISTING,   /* everything is being asked, for answers at once */
     CONSUL_READER_S_FOLLOWING, /* what is known is complete, and news come by themselves */
-    CONSUL_READER_S_WAITING,   /* a failure: nothing is asked until the timer */
+    CONSUL_READER_S_WAITING,   /* a failure: nothing new is asked until the timer */
     CONSUL_READER_S_LISTED,    /* once */
     CONSUL_READER_S_CLOSING,
 };
@@ -40,7 +40,6 @@ struct consul_name {
     struct registry_reader *reader;
     struct consul_question question;
     struct table instances; /* of the last answer that could be read */
-    uint64_t round;         /* of that answer; 0: none yet */
     uint64_t catalog;       /* the answer of the catalog that had it last */
     enum consul_doubt doubt;
     struct err why; /* class NONE, or why its instances cannot be read: those above stay */
@@ -74,14 +73,13 @@ struct registry_reader {
 
     /* the catalog */
     struct consul_question catalog;
-    uint64_t catalog_round, catalog_answers, catalog_index;
+    uint64_t catalog_answers, catalog_index;
     bool own_seen; /* some answer had Consul's own service */
     struct file_skipped catalog_skipped;
 
     struct consul_name *names; /* by name; in the order of their turns */
     msec_t swept_at;
 
-    uint64_t round; /* listings begun */
     struct table table;
     bool complete; /* it was, at least once */
     bool changed;  /* since it was reported */
@@ -130,7 +128,6 @@ void consul_names_free(struct registry_reader *r);
 struct consul_tally {
     size_t names, unreadable;
     size_t open;           /* an answer is to come */
-    size_t behind;         /* not answered in this round */
     size_t doubts;         /* of any kind */
     size_t empty;          /* CONSUL_DOUBT_EMPTY */
     size_t resting;        /* neither held nor asked */
