@@ -83,6 +83,12 @@ int skydns_encode(const struct service *svc, unsigned ttl_s, bool bare, struct b
                        "the address \"%s\" of %s is neither an IP address nor a DNS name", s->host,
                        s->id);
     }
+    if (!bare && (s->weight == 0 || s->status == SERVICE_CRITICAL)) {
+        return err_set(e, ERR_INVALID, -EINVAL,
+                       "no traffic is wanted for %s (%s), and DNS can say so only by having no "
+                       "record of it",
+                       s->id, s->weight == 0 ? "weight 0" : "critical");
+    }
     int has_priority = bare ? 0 : priority_of(svc, &priority, e);
     json_begin(&w, out);
     json_object(&w);

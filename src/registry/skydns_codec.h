@@ -55,7 +55,8 @@ enum skydns_key_kind skydns_key_parse(const char *path, size_t len,
 /*
  * Appends the value of svc: host and port, priority from the attribute of that name, weight, and ttl_s
  * where it is not 0. bare: host and port alone. -EINVAL (ERR_INVALID) for a host that is neither an
- * address nor a DNS name; REGISTRY_ENCODED_PARTLY for a bad priority, which is left out.
+ * address nor a DNS name, and unless bare for weight 0 and for a critical one, because whatever has a
+ * record gets traffic; REGISTRY_ENCODED_PARTLY for a bad priority, which is left out.
  */
 int skydns_encode(const struct service *svc, unsigned ttl_s, bool bare, struct buf *out,
                   struct err *e) WARN_UNUSED;

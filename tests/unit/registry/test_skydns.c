@@ -314,6 +314,22 @@ static void values(void **state)
     s.host = "db_1.example.com.";
     encoded(&s, 30, true, 0, "{\"host\":\"db_1.example.com.\",\"port\":8080}");
 
+    /* what has a record gets traffic */
+    for (int i = 0; i < 2; i++) {
+        struct service_spec down = web();
+        down.weight = i == 0 ? 0 : SERVICE_WEIGHT_UNSET;
+        down.status = i == 0 ? SERVICE_PASSING : SERVICE_CRITICAL;
+        struct service *svc = make(&down);
+        struct buf out = BUF_INIT(1024);
+        struct err e = ERR_INIT;
+        assert_int_equal(skydns_encode(svc, 30, false, &out, &e), -EINVAL);
+        assert_int_equal(e.class, ERR_INVALID);
+        assert_non_null(strstr(e.msg, i == 0 ? "(weight 0)" : "(critical)"));
+        assert_int_equal(skydns_encode(svc, 30, true, &out, &e), 0);
+        buf_deinit(&out);
+        service_unref(svc);
+    }
+
     static const char *const bad[] = {"65536", "-1", "high", "1.5", "07777777777777777777777"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct service_attr attr = {"priority", bad[i]};
