@@ -19,8 +19,8 @@
  * Rights: Consul answers reads without the right to with less (an empty listing), never with an error. To
  * register a service needs service:write, which includes the right to read that service and its checks,
  * so what we can write we also see, and what we cannot see fails with 403 when written. Should a service
- * that was registered still not show up, it is registered once more, and then once a minute
- * (consul_known.h).
+ * that was registered still not show up, or show up otherwise, it is registered once more, and that is
+ * repeated after a minute (consul_known.h).
  *
  * Consul's agent has no compare-and-swap and no lease. So revisions are numbers of our own, which order
  * what is told; who else writes the same id is noticed by the next listing only; services outlive an
@@ -162,7 +162,7 @@ static int writer_open(struct registry_writer **ret, struct io *io,
     backoff_init(&w->backoff, RETRY_MIN, RETRY_MAX, random[0]);
     consul_writer_list_init(w);
     consul_writer_hint_init(w, random[1]);
-    consul_writer_batch_init(w);
+    consul_slots_init(w);
     consul_writer_ttl_init(w);
     io_timer_start(io, &w->timer, 0, on_backoff);
     *ret = take_ptr(w);

@@ -49,8 +49,10 @@ enum consul_writer_told { CONSUL_TOLD_NOTHING, CONSUL_TOLD_READY, CONSUL_TOLD_UN
 enum consul_slot_step {
     CONSUL_SLOT_FREE,
     CONSUL_SLOT_REGISTER,
-    CONSUL_SLOT_UPDATE,
-    CONSUL_SLOT_REMOVE
+    CONSUL_SLOT_CHECKS, /* asks which checks the service has */
+    CONSUL_SLOT_DROP,   /* of those, removes one that is not wanted any more */
+    CONSUL_SLOT_UPDATE, /* sends the status of a TTL check */
+    CONSUL_SLOT_REMOVE,
 };
 
 struct consul_slot {
@@ -58,10 +60,15 @@ struct consul_slot {
     struct consul_call call;
     enum consul_slot_step step;
     struct consul_known *service;
-    size_t op;          /* of the batch */
-    struct arena arena; /* of ttls */
+    size_t op;        /* of the batch */
+    const char *body; /* of a registration; the batch's */
+    size_t body_len;
+    bool look;          /* CHECKS is due */
+    struct arena arena; /* of what follows */
+    const char **obsolete;
+    size_t n_obsolete, obsolete_at;
     struct consul_listed_ttl *ttls;
-    size_t n_ttls, at;
+    size_t n_ttls, ttl_at;
 };
 
 struct consul_batch {
@@ -176,10 +183,16 @@ const char *consul_writer_hint_name(const struct registry_writer *w);
 
 /* ---- consul_writer_batch.c: write() ---- */
 int consul_writer_write(struct registry_writer *w, const struct registry_op *ops, size_t n);
-void consul_writer_batch_init(struct registry_writer *w);
-bool consul_slot_idle(const struct registry_writer *w); /* no slot is in use */
-struct consul_slot *consul_slot_free(struct registry_writer *w);
-/* DELETE of one service, for an operation of the batch or at the end. */
+void consul_writer_op_ended(struct registry_writer *w, size_t op, const struct err *why,
+                            int64_t revision);
+
+/* ---- consul_writer_slot.c: the requests of one operation ---- */
+void consul_slots_init(struct registry_writer *w);
+bool consul_slot_idle(const struct registry_writer *w);          /* no slot is in use */
+struct consul_slot *consul_slot_free(struct registry_writer *w); /* one that is free, or NULL */
+/* What comes of these is told to consul_writer_op_ended(), while CLOSING to consul_writer_left(). */
+void consul_slot_register(struct consul_slot *s, struct consul_known *k, const char *body,
+                          size_t len);
 void consul_slot_remove(struct consul_slot *s, struct consul_known *k);
 
 /* ---- consul_writer_ttl.c: checks that are kept alive ---- */

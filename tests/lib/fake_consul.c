@@ -236,6 +236,8 @@ static char *path_tail(const char *path, const char *prefix)
 #define REGISTER   "/v1/agent/service/register"
 #define DEREGISTER "/v1/agent/service/deregister/"
 #define UPDATE     "/v1/agent/check/update/"
+#define DROP       "/v1/agent/check/deregister/"
+#define CHECKS     "/v1/agent/checks"
 #define NODE       "/v1/catalog/node/"
 
 /* What is wrong with a registration, in Consul's words; NULL: nothing. */
@@ -275,6 +277,15 @@ static int apply(struct fake_consul *f, const char *path, const char *text, cons
             *ret_error = "Unknown service {\"x\" {}}";
             return 500;
         }
+    } else if (str_starts(path, DROP)) {
+        CLEANUP_FREE char *id = path_tail(path, DROP);
+        struct fake_consul_check *c = check_find(f, id);
+        if (!c) {
+            *ret_error = "Unknown check \"x\"";
+            return 500;
+        }
+        check_free(f, c);
+        changed(f);
     } else {
         CLEANUP_FREE char *id = path_tail(path, UPDATE);
         struct fake_consul_check *c = check_find(f, id);
@@ -312,7 +323,8 @@ static void show_services(const struct fake_consul *f, struct buf *out)
     buf_putc(out, '}');
 }
 
-static void show_checks(const struct fake_consul *f, struct buf *out)
+/* service: of this one alone; NULL: all. */
+static void show_checks(const struct fake_consul *f, const char *service, struct buf *out)
 {
     const struct fake_consul_check *c, *tmp;
     const struct fake_consul_service *s;
@@ -320,6 +332,9 @@ static void show_checks(const struct fake_consul *f, struct buf *out)
     json_begin(&w, out);
     json_object(&w);
     HASH_ITER (hh, f->checks, c, tmp) {
+        if (service && !streq(service, c->service_id)) {
+            continue;
+        }
         HASH_FIND_STR(f->services, c->service_id, s);
         json_key(&w, c->id);
         json_object(&w);
@@ -361,8 +376,13 @@ static void on_get(struct fake_consul *f, struct fake_exchange *x, const char *p
         f->listings++;
         show_services(f, &out);
         fake_reply(x, 200, buf_str(&out));
-    } else if (streq(path, "/v1/agent/checks")) {
-        show_checks(f, &out);
+    } else if (streq(path, CHECKS)) {
+        show_checks(f, NULL, &out);
+        fake_reply(x, 200, buf_str(&out));
+    } else if (str_starts(path, CHECKS "?filter=ServiceID%20%3D%3D%20%22")) {
+        CLEANUP_FREE char *service = path_tail(path, CHECKS "?filter=ServiceID%20%3D%3D%20%22");
+        service[strcspn(service, "\"")] = '\0';
+        show_checks(f, service, &out);
         fake_reply(x, 200, buf_str(&out));
     } else if (streq(path, "/v1/agent/self")) {
         f->selfs++;
@@ -395,7 +415,8 @@ static void on_request(struct fake_exchange *x, void *ctx)
         on_get(f, x, path);
         return;
     }
-    if (!str_starts(path, REGISTER) && !str_starts(path, DEREGISTER) && !str_starts(path, UPDATE)) {
+    if (!str_starts(path, REGISTER) && !str_starts(path, DEREGISTER) && !str_starts(path, UPDATE) &&
+        !str_starts(path, DROP)) {
         fail_msg("PUT %s: the fake agent does not know it", path);
     }
     int status = apply(f, path, fake_body(x), &error);
@@ -423,7 +444,10 @@ static void wipe(struct fake_consul *f)
     HASH_ITER (hh, f->services, s, tmp) {
         drop_service(f, s->id);
     }
-    drop_checks(f, "", NULL);
+    struct fake_consul_check *c, *next;
+    HASH_ITER (hh, f->checks, c, next) {
+        check_free(f, c);
+    }
     f->index = 10;
 }
 
@@ -460,6 +484,17 @@ void fake_consul_register(struct fake_consul *f, const char *body)
 void fake_consul_deregister(struct fake_consul *f, const char *id)
 {
     assert_true(drop_service(f, id));
+}
+
+void fake_consul_add_check(struct fake_consul *f, const char *check_id, const char *service_id)
+{
+    struct err e = ERR_INIT;
+    CLEANUP_JSON json *check = NULL;
+    struct buf text = BUF_INIT(4096);
+    buf_printf(&text, "{\"CheckID\":\"%s\",\"TTL\":\"1h\"}", check_id);
+    assert_int_equal(json_parse(&check, buf_str(&text), text.len, &e), 0);
+    put_check(f, service_id, check);
+    buf_deinit(&text);
 }
 
 void fake_consul_drop_check(struct fake_consul *f, const char *check_id)

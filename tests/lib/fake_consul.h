@@ -49,6 +49,8 @@ void fake_consul_apply(struct fake_consul *f, struct fake_exchange *x);
 /* What others do: body as in a registration. */
 void fake_consul_register(struct fake_consul *f, const char *body);
 void fake_consul_deregister(struct fake_consul *f, const char *id);
+/* A check by hand, or a maintenance: of Consul's kind "ttl". */
+void fake_consul_add_check(struct fake_consul *f, const char *check_id, const char *service_id);
 void fake_consul_drop_check(struct fake_consul *f, const char *check_id);
 /* A TTL check runs out, or somebody sets it. */
 void fake_consul_set_status(struct fake_consul *f, const char *check_id, const char *status);

@@ -166,6 +166,17 @@ static void want_ttl(struct fixture *t, const char *ttl, enum service_status sta
                                                    .n_attrs = 1});
 }
 
+/* The same service without a check. */
+static void want_plain(struct fixture *t)
+{
+    keeper_want_spec(&t->k, &(struct service_spec){.name = "web",
+                                                   .id = ID,
+                                                   .node = NODE,
+                                                   .host = "10.0.0.5",
+                                                   .port = 80,
+                                                   .weight = SERVICE_WEIGHT_UNSET});
+}
+
 #define TTL_CHECK "service:" ID ":ttl"
 
 /* A change by other hands has been looked at: two listings that began later have ended. */
@@ -652,6 +663,41 @@ static void checks_end_with_their_service(void **state)
     buf_deinit(&out);
 }
 
+/* A registration anew removes its own checks that are not wanted any more, and no others. */
+static void other_checks_stay(void **state)
+{
+    struct fixture *t = *state;
+    keep(t);
+    want_ttl(t, "1h", SERVICE_PASSING);
+    loop_until(t->io, keeper_settled(&t->k));
+    fake_consul_add_check(&t->consul, "_service_maintenance:" ID, ID);
+    fake_consul_add_check(&t->consul, "by-hand", ID);
+    fake_consul_add_check(&t->consul, "service:" ID, ID);     /* Registrator's */
+    fake_consul_add_check(&t->consul, "service:" ID "1", ID); /* of a service with a longer id */
+    fake_consul_add_check(&t->consul, "service:" ID ":x", "another");
+    want_plain(t);
+    loop_until(t->io, keeper_settled(&t->k));
+    assert_null(fake_consul_status(&t->consul, TTL_CHECK));
+    assert_null(fake_consul_status(&t->consul, "service:" ID));
+    assert_non_null(fake_consul_status(&t->consul, "_service_maintenance:" ID));
+    assert_non_null(fake_consul_status(&t->consul, "by-hand"));
+    assert_non_null(fake_consul_status(&t->consul, "service:" ID "1"));
+    assert_non_null(fake_consul_status(&t->consul, "service:" ID ":x"));
+    assert_int_equal(t->k.failures, 0);
+
+    want_ttl(t, "1h", SERVICE_PASSING);
+    loop_until(t->io, keeper_settled(&t->k));
+    arm(t, FAULT_APPLY_RESET, "/v1/agent/check/deregister/", 1); /* 500 when tried again */
+    want_plain(t);
+    loop_until(t->io, t->hits == 1 && keeper_settled(&t->k));
+    assert_null(fake_consul_status(&t->consul, TTL_CHECK));
+    arm(t, FAULT_RESET, "/v1/agent/checks?", 1);
+    want_ttl(t, "1h", SERVICE_PASSING);
+    loop_until(t->io, t->hits == 1 && keeper_settled(&t->k));
+    look_again(t);
+    assert_int_equal(fake_consul_check_count(&t->consul), 5);
+}
+
 /* ---- dry run, and the end ---- */
 
 static void dry_run(void **state)
@@ -774,6 +820,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(critical_rests, up, down),
         cmocka_unit_test_setup_teardown(renewals_are_tried_again, up, down),
         cmocka_unit_test_setup_teardown(checks_end_with_their_service, up, down),
+        cmocka_unit_test_setup_teardown(other_checks_stay, up, down),
         cmocka_unit_test_setup_teardown(dry_run, up, down),
         cmocka_unit_test_setup_teardown(close_removes_ours, up, down),
         cmocka_unit_test_setup_teardown(close_waits_for_a_registration, up, down),
