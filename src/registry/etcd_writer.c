@@ -284,7 +284,7 @@ void writer_depose(struct registry_writer *w, const struct agent_record *by)
     writer_set_state(w, WRITER_S_DEPOSED);
     writer_watch_quiet(w);
     etcd_lease_forget(&w->lease);
-    etcd_call_cancel(&w->batch.call);
+    etcd_call_cancel(&w->slice.call);
     err_set(&why, ERR_CONFLICT, -EEXIST,
             "another agent runs with node name %s%s%s; this one stops; give each host its own "
             "--node",

@@ -3,13 +3,13 @@
  * The writer's half of the etcd driver: its state, and what its parts call of each other. The machine
  * is drawn in etcd_writer.c.
  */
-#include "base/arena.h"
 #include "io/timer.h"
 #include "registry/agent_record.h"
 #include "registry/etcd_lease.h"
 #include "registry/etcd_layout.h"
 #include "registry/etcd_request.h"
 #include "registry/etcd_watch.h"
+#include "registry/kv_batch.h"
 #include "registry/kv_owned.h"
 #include "tidewaiter/registry.h"
 
@@ -20,6 +20,7 @@ extern const struct registry_writer_ops etcd_writer_ops;
  * the agent's own record, the others for the keys.
  */
 #define ETCD_WRITER_BATCH_MAX (ETCD_TXN_MAX - 1)
+_Static_assert(ETCD_WRITER_BATCH_MAX <= KV_BATCH_MAX, "a batch holds them");
 
 #define WRITER_MAGIC 0x77747764u
 
@@ -43,23 +44,10 @@ enum writer_state {
 
 enum writer_told { WRITER_TOLD_NOTHING, WRITER_TOLD_READY, WRITER_TOLD_UNREADY };
 
-enum writer_op_state { WRITER_OP_PENDING, WRITER_OP_SENT, WRITER_OP_ENDED };
-
-/* The batch in flight: cut into slices, each one transaction. */
-struct writer_batch {
-    bool active;
-    struct arena arena; /* copies of keys and values */
-    struct registry_op *ops;
-    enum writer_op_state state[ETCD_WRITER_BATCH_MAX];
-    struct registry_result results[ETCD_WRITER_BATCH_MAX];
-    size_t n;
-    size_t slice[ETCD_WRITER_BATCH_MAX]; /* indices into ops of the running transaction */
-    size_t n_slice;
-    size_t slice_max;   /* shrinks to find the one operation that etcd refuses */
-    bool asking;        /* the call reads how a refused slice's keys are */
-    unsigned fruitless; /* transactions in a row that failed without telling why */
-    struct err why;     /* the first failure */
+/* The running transaction of the batch in flight. */
+struct writer_slice {
     struct etcd_call call;
+    bool asking; /* it reads how a refused slice's keys are */
 };
 
 /* The listing of our keys. */
@@ -98,7 +86,8 @@ struct registry_writer {
     struct writer_watch keys_watch;   /* of the prefix */
     struct writer_watch record_watch; /* of our record, where it is not below the prefix */
     struct kv_owned owned;
-    struct writer_batch batch;
+    struct kv_batch batch;
+    struct writer_slice slice;
     struct writer_list list;
 
     enum writer_state state;
@@ -148,8 +137,6 @@ void writer_second_check(struct registry_writer *w);
 /* ---- etcd_writer_batch.c: write() ---- */
 int writer_write(struct registry_writer *w, const struct registry_op *ops, size_t n);
 void writer_batch_init(struct registry_writer *w);
-/* A key of the batch in flight: news about it are not to be forgotten. */
-bool writer_batch_has(const struct registry_writer *w, const char *key);
 
 /* ---- etcd_writer_watch.c ---- */
 void writer_watch_init(struct registry_writer *w, uint64_t seed);

@@ -22,53 +22,22 @@
 #include <errno.h>
 #include <string.h>
 
-#define SLICE_BYTES   1000000u /* etcd takes 1.5 MiB */
-#define BODY_MAX      (8u * 1024 * 1024)
-#define ANSWER_MAX    (32u * 1024 * 1024)
-#define FRUITLESS_MAX 3u
+#define SLICE_BYTES 1000000u /* etcd takes 1.5 MiB */
+#define BODY_MAX    (8u * 1024 * 1024)
+#define ANSWER_MAX  (32u * 1024 * 1024)
 
 static void on_written(struct etcd_call *call, const struct etcd_reply *reply);
 
 void writer_batch_init(struct registry_writer *w)
 {
-    w->batch.call.done = on_written;
-}
-
-bool writer_batch_has(const struct registry_writer *w, const char *key)
-{
-    for (size_t i = 0; w->batch.active && i < w->batch.n; i++) {
-        if (streq(w->batch.ops[i].key, key)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* ---- results ---- */
-
-static void op_end(struct writer_batch *b, size_t i, enum err_class class, int64_t revision)
-{
-    must(b->state[i] != WRITER_OP_ENDED);
-    b->state[i] = WRITER_OP_ENDED;
-    b->results[i] = (struct registry_result){.class = class, .revision = revision};
-}
-
-static void note_failure(struct writer_batch *b, const struct err *why)
-{
-    if (b->why.class == ERR_NONE) {
-        b->why = *why;
-    }
+    w->slice.call.done = on_written;
 }
 
 static void batch_end(struct registry_writer *w)
 {
-    struct writer_batch *b = &w->batch;
-    struct registry_result results[ETCD_WRITER_BATCH_MAX];
-    size_t n = b->n;
-    struct err why = b->why;
-    memcpy(results, b->results, n * sizeof(results[0]));
-    b->active = false;
-    arena_deinit(&b->arena);
+    struct registry_result results[KV_BATCH_MAX];
+    struct err why;
+    size_t n = kv_batch_finish(&w->batch, results, &why);
     writer_second_check(w);
     if (w->state != WRITER_S_CLOSING) {
         w->events->written(w->ctx, results, n, why.class == ERR_NONE ? NULL : &why);
@@ -78,43 +47,23 @@ static void batch_end(struct registry_writer *w)
     }
 }
 
-/* Everything that has not ended yet. */
 static void batch_fail(struct registry_writer *w, const struct err *why)
 {
-    struct writer_batch *b = &w->batch;
-    note_failure(b, why);
-    for (size_t i = 0; i < b->n; i++) {
-        if (b->state[i] != WRITER_OP_ENDED) {
-            op_end(b, i, why->class, 0);
-        }
-    }
+    kv_batch_fail(&w->batch, why);
     batch_end(w);
 }
 
 /* ---- sending ---- */
 
-/* Picks what the next transaction takes. */
-static void slice_pick(struct writer_batch *b)
+/* What an operation takes in a request: its key stands in the compare and in the put. */
+static size_t op_bytes(const struct registry_op *op)
 {
-    size_t bytes = 0;
-    b->n_slice = 0;
-    for (size_t i = 0; i < b->n && b->n_slice < b->slice_max; i++) {
-        if (b->state[i] != WRITER_OP_PENDING) {
-            continue;
-        }
-        const struct registry_op *op = &b->ops[i];
-        bytes += 2 * strlen(op->key) + op->value_len + 64; /* in compare and put */
-        if (b->n_slice > 0 && bytes > SLICE_BYTES) {
-            break;
-        }
-        b->state[i] = WRITER_OP_SENT;
-        b->slice[b->n_slice++] = i;
-    }
+    return 2 * strlen(op->key) + op->value_len + 64;
 }
 
 static void slice_build(const struct registry_writer *w, struct buf *body)
 {
-    const struct writer_batch *b = &w->batch;
+    const struct kv_batch *b = &w->batch;
     struct etcd_txn_builder t;
     etcd_txn_begin(&t, body);
     etcd_txn_compare(&t, w->layout.record, w->record_mod);
@@ -138,7 +87,7 @@ static void slice_build(const struct registry_writer *w, struct buf *body)
 /* How the record and the slice's keys are now. */
 static void slice_ask(struct registry_writer *w)
 {
-    struct writer_batch *b = &w->batch;
+    struct kv_batch *b = &w->batch;
     struct buf body = BUF_INIT(BODY_MAX);
     struct etcd_txn_builder t;
     etcd_txn_begin(&t, &body);
@@ -149,50 +98,38 @@ static void slice_ask(struct registry_writer *w)
     }
     etcd_txn_failure(&t);
     etcd_txn_end(&t);
-    b->asking = true;
+    w->slice.asking = true;
     etcd_call_start(
-        &w->client, &b->call,
+        &w->client, &w->slice.call,
         &(struct etcd_call_spec){.path = "/v3/kv/txn", .take_body = &body, .body_max = ANSWER_MAX});
 }
 
 static void slice_send(struct registry_writer *w)
 {
-    struct writer_batch *b = &w->batch;
     if (w->state != WRITER_S_READY) {
         struct err why = ERR_INIT;
         err_set(&why, ERR_TRANSIENT, -EAGAIN, "not ready any more");
         batch_fail(w, &why);
         return;
     }
-    slice_pick(b);
-    if (b->n_slice == 0) {
+    if (!kv_batch_pick(&w->batch, SLICE_BYTES, op_bytes)) {
         batch_end(w);
         return;
     }
     struct buf body = BUF_INIT(BODY_MAX);
     slice_build(w, &body);
-    b->asking = false;
+    w->slice.asking = false;
     etcd_call_start(
-        &w->client, &b->call,
+        &w->client, &w->slice.call,
         &(struct etcd_call_spec){.path = "/v3/kv/txn", .take_body = &body, .body_max = ANSWER_MAX});
-}
-
-/* Puts back what of the running slice has not ended. */
-static void slice_again(struct writer_batch *b)
-{
-    for (size_t i = 0; i < b->n_slice; i++) {
-        if (b->state[b->slice[i]] == WRITER_OP_SENT) {
-            b->state[b->slice[i]] = WRITER_OP_PENDING;
-        }
-    }
 }
 
 /* ---- answers ---- */
 
 static void slice_done(struct registry_writer *w, int64_t revision)
 {
-    struct writer_batch *b = &w->batch;
-    b->fruitless = 0;
+    struct kv_batch *b = &w->batch;
+    (void)kv_batch_is_fruitless(b, true);
     for (size_t i = 0; i < b->n_slice; i++) {
         const struct registry_op *op = &b->ops[b->slice[i]];
         struct kv_owned_key *k = kv_owned_add(&w->owned, op->key);
@@ -205,7 +142,7 @@ static void slice_done(struct registry_writer *w, int64_t revision)
         if (!k->exists && w->keys_watch.etcd.next_revision > revision) {
             kv_owned_drop(&w->owned, k); /* the watch has told all there was */
         }
-        op_end(b, b->slice[i], ERR_NONE, op->kind == REGISTRY_PUT ? revision : 0);
+        kv_batch_end(b, b->slice[i], ERR_NONE, op->kind == REGISTRY_PUT ? revision : 0);
     }
     slice_send(w);
 }
@@ -214,7 +151,7 @@ static void slice_done(struct registry_writer *w, int64_t revision)
 static void op_stale(struct registry_writer *w, size_t index, const struct etcd_kv *now,
                      int64_t revision)
 {
-    struct writer_batch *b = &w->batch;
+    struct kv_batch *b = &w->batch;
     const char *key = b->ops[index].key;
     if (now->key) {
         writer_see(w, now);
@@ -228,7 +165,7 @@ static void op_stale(struct registry_writer *w, size_t index, const struct etcd_
         }
         w->events->gone(w->ctx, key, revision);
     }
-    op_end(b, index, ERR_CONFLICT, 0);
+    kv_batch_end(b, index, ERR_CONFLICT, 0);
 }
 
 /* True when the fence held; false: the writer has left READY for it. */
@@ -257,7 +194,7 @@ static bool fence_check(struct registry_writer *w, const struct etcd_kv *kv)
 
 static void slice_refused(struct registry_writer *w, const struct etcd_txn_response *txn)
 {
-    struct writer_batch *b = &w->batch;
+    struct kv_batch *b = &w->batch;
     struct err why = ERR_INIT;
     size_t stale = 0;
     int64_t fence = w->record_mod;
@@ -280,42 +217,37 @@ static void slice_refused(struct registry_writer *w, const struct etcd_txn_respo
         if ((now->key ? now->mod_revision : 0) != b->ops[index].revision) {
             err_set(&why, ERR_CONFLICT, -EEXIST, "etcd txn: %s was changed by somebody else",
                     b->ops[index].key);
-            note_failure(b, &why);
+            kv_batch_note(b, &why);
             op_stale(w, index, now, txn->header.revision);
             stale++;
         }
     }
-    b->fruitless = stale > 0 || fence != w->record_mod ? 0 : b->fruitless + 1;
-    if (b->fruitless >= FRUITLESS_MAX) {
+    if (kv_batch_is_fruitless(b, stale > 0 || fence != w->record_mod)) {
         err_set(&why, ERR_TRANSIENT, -EAGAIN, "etcd txn: refused without a reason");
         batch_fail(w, &why);
         return;
     }
-    slice_again(b);
+    kv_batch_again(b);
     slice_send(w);
 }
 
 /* The request itself was refused. */
 static void slice_invalid(struct registry_writer *w, const struct err *why)
 {
-    struct writer_batch *b = &w->batch;
-    if (b->n_slice > 1) {
-        b->slice_max = b->n_slice / 2;
-        slice_again(b);
-    } else {
-        note_failure(b, why);
-        op_end(b, b->slice[0], ERR_INVALID, 0);
+    if (!kv_batch_halve(&w->batch)) {
+        kv_batch_note(&w->batch, why);
+        kv_batch_end(&w->batch, w->batch.slice[0], ERR_INVALID, 0);
     }
     slice_send(w);
 }
 
 static void on_written(struct etcd_call *call, const struct etcd_reply *reply)
 {
-    struct registry_writer *w = container_of(call, struct registry_writer, batch.call);
+    struct registry_writer *w = container_of(call, struct registry_writer, slice.call);
     struct err why = reply->err;
     struct etcd_txn_response txn;
     if (why.class == ERR_NONE && etcd_response_txn(&txn, reply->body, reply->len, &why) == 0) {
-        if (w->batch.asking) {
+        if (w->slice.asking) {
             slice_refused(w, &txn);
         } else if (txn.succeeded) {
             slice_done(w, txn.header.revision);
@@ -345,32 +277,14 @@ static void on_written(struct etcd_call *call, const struct etcd_reply *reply)
 
 int writer_write(struct registry_writer *w, const struct registry_op *ops, size_t n)
 {
-    struct writer_batch *b = &w->batch;
     must(n > 0 && n <= ETCD_WRITER_BATCH_MAX);
-    if (b->active) {
+    if (w->batch.active) {
         return -EBUSY;
     }
     if (w->state != WRITER_S_READY || w->dry_run) {
         return -EAGAIN;
     }
-    b->active = true;
-    b->n = n;
-    b->slice_max = ETCD_WRITER_BATCH_MAX;
-    b->fruitless = 0;
-    err_reset(&b->why);
-    memset(b->state, 0, sizeof(b->state));
-    memset(b->results, 0, sizeof(b->results));
-    arena_init(&b->arena);
-    b->ops = arena_alloc(&b->arena, n * sizeof(*b->ops));
-    for (size_t i = 0; i < n; i++) {
-        b->ops[i] = ops[i];
-        b->ops[i].key = arena_strdup(&b->arena, ops[i].key);
-        if (ops[i].kind == REGISTRY_PUT) {
-            b->ops[i].value = arena_memdup0(&b->arena, ops[i].value, ops[i].value_len);
-        } else {
-            b->ops[i].value_len = 0;
-        }
-    }
+    kv_batch_begin(&w->batch, ops, n, ETCD_WRITER_BATCH_MAX);
     slice_send(w);
     return 0;
 }

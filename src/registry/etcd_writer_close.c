@@ -29,7 +29,7 @@ static void on_closed(void *ctx)
     writer_watch_deinit(w);
     kv_owned_deinit(&w->owned);
     etcd_layout_deinit(&w->layout);
-    arena_deinit(&w->batch.arena);
+    kv_batch_deinit(&w->batch);
     free(w->list.keys);
     free(w->node);
     free(w->id_host);
@@ -188,7 +188,7 @@ void writer_close(struct registry_writer *w, bool deregister, void (*done)(void 
     io_timer_stop(&w->timer);
     writer_watch_quiet(w);
     etcd_lease_forget(&w->lease);
-    etcd_call_cancel(&w->batch.call);
+    etcd_call_cancel(&w->slice.call);
     etcd_call_cancel(&w->step);
     if (!leave) {
         leave_end(w);

@@ -132,7 +132,7 @@ static void on_delete(struct registry_writer *w, const struct etcd_kv *kv)
         k->revision = kv->mod_revision;
         k->exists = false;
     }
-    if (!k->exists && !writer_batch_has(w, k->key)) {
+    if (!k->exists && !kv_batch_has(&w->batch, k->key)) {
         kv_owned_drop(&w->owned, k); /* no older news can follow */
     }
     if (news) {
