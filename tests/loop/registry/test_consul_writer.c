@@ -49,6 +49,8 @@ struct fixture {
     unsigned times, hits;
     struct fake_exchange *late;
     struct io_timer timer;
+    const char *hold; /* the next request with this path is kept, for the test to answer */
+    struct fake_exchange *held;
 
     unsigned most_open;             /* connections */
     msec_t renewed_at, renewed_gap; /* the longest between two */
@@ -61,10 +63,14 @@ static void on_late(struct io_timer *timer)
     fake_reply(t->late, 200, "");
 }
 
+/* Only to turn the loop. */
+static void on_nothing(struct io_timer *timer)
+{
+    assert_false(timer->armed);
+}
+
 static void note(struct fixture *t, const char *path)
 {
-    unsigned n = fake_http_open(t->consul.http);
-    t->most_open = n > t->most_open ? n : t->most_open;
     if (str_starts(path, "/v1/agent/check/update/")) {
         msec_t gap = t->renewed_at ? io_now(t->io) - t->renewed_at : 0;
         t->renewed_gap = gap > t->renewed_gap ? gap : t->renewed_gap;
@@ -75,9 +81,16 @@ static void note(struct fixture *t, const char *path)
 static bool fault(struct fake_consul *f, struct fake_exchange *x, const char *path, void *ctx)
 {
     struct fixture *t = ctx;
-    note(t, path);
+    unsigned n = fake_http_open(t->consul.http);
+    t->most_open = n > t->most_open ? n : t->most_open;
+    if (t->hold && str_starts(path, t->hold)) {
+        t->hold = NULL;
+        t->held = x;
+        return true;
+    }
     if (t->times == 0 || (t->path && !str_starts(path, t->path)) ||
         (t->text && !strstr(fake_body(x), t->text))) {
+        note(t, path);
         return false;
     }
     t->times--;
@@ -325,6 +338,43 @@ static void adopts_by_id(void **state)
     assert_non_null(fake_consul_get(&t->consul, "vault"));
 }
 
+/* A listing that shows the time before a write says nothing about it. */
+static void listings_overlap_writes(void **state)
+{
+    struct fixture *t = *state;
+    keep(t);
+    loop_until(t->io, live(&t->k) && t->consul.n_held == 1);
+    t->hold = LIST;
+    fake_consul_register(&t->consul, "{\"ID\":\"stir\",\"Name\":\"stir\"}");
+    loop_until(t->io, t->held);
+    want(t, 1);
+    loop_until(t->io, keeper_settled(&t->k));
+    unsigned listings = t->consul.listings;
+    fake_reply(t->held, 200, "{}");
+    t->held = NULL;
+    loop_until(t->io, t->consul.listings > listings); /* another look */
+    look_again(t);
+    assert_int_equal(t->consul.registers, 1);
+    assert_true(keeper_settled(&t->k));
+
+    CLEANUP_FREE char *before = xstrdup(fake_consul_get(&t->consul, ID));
+    struct buf text = BUF_INIT(65536);
+    buf_printf(&text, "{\"" ID "\":%s}", before);
+    t->hold = LIST;
+    fake_consul_register(&t->consul, "{\"ID\":\"stir\",\"Name\":\"stir\"}");
+    loop_until(t->io, t->held);
+    keeper_unwant(&t->k, NODE, "web", "10.0.0.5", 80);
+    loop_until(t->io, keeper_settled(&t->k));
+    listings = t->consul.listings;
+    fake_reply(t->held, 200, buf_str(&text));
+    t->held = NULL;
+    loop_until(t->io, t->consul.listings > listings);
+    look_again(t);
+    assert_int_equal(t->consul.deregisters, 1);
+    assert_true(keeper_settled(&t->k));
+    buf_deinit(&text);
+}
+
 /* ---- an agent that fails ---- */
 
 static void restart_without_data(void **state)
@@ -417,6 +467,30 @@ static void errors_of_listings(void **state)
     assert_int_equal(t->k.last.class, ERR_BUG);
     loop_until(t->io, keeper_settled(&t->k));
     assert_int_equal(t->consul.registers, 1);
+}
+
+/* After a failure it is listed anew, but not before what is in flight has ended. */
+static void lost_with_a_write_in_flight(void **state)
+{
+    struct fixture *t = *state;
+    keep(t);
+    loop_until(t->io, live(&t->k) && t->consul.n_held == 1);
+    t->hold = REGISTER;
+    want(t, 1);
+    loop_until(t->io, t->held);
+    unsigned listings = t->consul.listings;
+    arm_status(t, LIST, 1, 503, "busy");
+    fake_consul_register(&t->consul, "{\"ID\":\"stir\",\"Name\":\"stir\"}");
+    loop_until(t->io, !t->k.ready);
+    msec_t since = io_now(t->io);
+    io_timer_start(t->io, &t->timer, 500, on_nothing);
+    loop_until(t->io, io_now(t->io) - since >= 500);
+    assert_int_equal(t->consul.listings, listings);
+    fake_consul_apply(&t->consul, t->held);
+    fake_reply(t->held, 200, "");
+    loop_until(t->io, keeper_settled(&t->k));
+    assert_int_equal(t->consul.registers, 1);
+    assert_int_equal(t->k.begins, 2);
 }
 
 static void silent_agent(void **state)
@@ -640,7 +714,7 @@ static void renewals_are_tried_again(void **state)
     arm_status(t, "/v1/agent/check/update/", 2, 500, "No cluster leader");
     unsigned updates = t->consul.updates;
     loop_until(t->io, t->hits == 2 && t->consul.updates > updates + 2);
-    assert_in_range(t->renewed_gap, 1, 1000); /* within the TTL all the same */
+    assert_in_range(t->renewed_gap, 1, 1300); /* within the TTL all the same */
     assert_int_equal(t->consul.registers, 1);
 }
 
@@ -801,11 +875,13 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(foreign_is_never_touched, up, down),
         cmocka_unit_test_setup_teardown(unclaimed_is_taken_and_never_removed, up, down),
         cmocka_unit_test_setup_teardown(adopts_by_id, up, down),
+        cmocka_unit_test_setup_teardown(listings_overlap_writes, up, down),
         cmocka_unit_test_setup_teardown(restart_without_data, up, down),
         cmocka_unit_test_setup_teardown(restart_with_data, up, down),
         cmocka_unit_test_setup_teardown(index_goes_backwards, up, down),
         cmocka_unit_test_setup_teardown(broken_query_is_not_the_end, up, down),
         cmocka_unit_test_setup_teardown(errors_of_listings, up, down),
+        cmocka_unit_test_setup_teardown(lost_with_a_write_in_flight, up, down),
         cmocka_unit_test_setup_teardown(silent_agent, up, down),
         cmocka_unit_test_setup_teardown(hint_is_refused, up, down),
         cmocka_unit_test_setup_teardown(lost_requests, up, down),
