@@ -225,21 +225,24 @@ unsigned consulkv_session_ttl(unsigned ttl_s)
     return ttl_s < TTL_MIN ? TTL_MIN : ttl_s > TTL_MAX ? TTL_MAX : ttl_s;
 }
 
+void consulkv_session_name(char ret[CONSULKV_SESSION_NAME_MAX + 1], const char *node)
+{
+    snprintf(ret, CONSULKV_SESSION_NAME_MAX + 1, "tidewaiter %s", node);
+}
+
 void consulkv_encode_session(struct buf *out, const char *node, unsigned ttl_s)
 {
     struct json_writer w;
-    struct buf text = BUF_INIT(512);
+    char name[CONSULKV_SESSION_NAME_MAX + 1], ttl[16];
+    consulkv_session_name(name, node);
+    snprintf(ttl, sizeof(ttl), "%us", ttl_s);
     json_begin(&w, out);
     json_object(&w);
-    buf_printf(&text, "tidewaiter %s", node);
-    json_field_str(&w, "Name", buf_str(&text));
-    buf_reset(&text);
-    buf_printf(&text, "%us", ttl_s);
-    json_field_str(&w, "TTL", buf_str(&text));
+    json_field_str(&w, "Name", name);
+    json_field_str(&w, "TTL", ttl);
     json_field_str(&w, "Behavior", "delete");
     json_field_str(&w, "LockDelay", "0s");
     json_object_end(&w);
-    buf_deinit(&text);
 }
 
 int consulkv_decode_created(char ret_id[CONSULKV_SESSION_LEN + 1], const char *body, size_t len,
@@ -275,6 +278,7 @@ int consulkv_decode_renewed(struct consulkv_session_info *ret, const char *body,
         .deletes_keys = streq(json_str(session, "Behavior", ""), "delete"),
     };
     str_copy(info.id, sizeof(info.id), id);
+    str_copy(info.name, sizeof(info.name), json_str(session, "Name", ""));
     str_copy(info.ttl, sizeof(info.ttl), json_str(session, "TTL", ""));
     *ret = info;
     return 0;

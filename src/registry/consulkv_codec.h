@@ -89,14 +89,19 @@ void consulkv_txn_end(struct consulkv_txn *t);
 
 /* ---- sessions ---- */
 
+#define CONSULKV_SESSION_NAME_MAX 300
+
 struct consulkv_session_info {
     char id[CONSULKV_SESSION_LEN + 1];
+    char name[CONSULKV_SESSION_NAME_MAX + 1];
     char ttl[24];      /* as it was asked for: "30s" */
     bool deletes_keys; /* rather than only unlocking them, when it ends */
 };
 
 /* TTL as Consul takes it: 10 s to 24 h. */
 unsigned consulkv_session_ttl(unsigned ttl_s);
+/* "tidewaiter <node>" */
+void consulkv_session_name(char ret[CONSULKV_SESSION_NAME_MAX + 1], const char *node);
 void consulkv_encode_session(struct buf *out, const char *node, unsigned ttl_s);
 int consulkv_decode_created(char ret_id[CONSULKV_SESSION_LEN + 1], const char *body, size_t len,
                             struct err *e) WARN_UNUSED;

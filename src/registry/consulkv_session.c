@@ -113,6 +113,14 @@ static bool is_as_wanted(const struct consulkv_session *s, const struct consulkv
     return info->deletes_keys && streq(info->ttl, ttl);
 }
 
+/* A record may name any session: one that is not of this node's agents is left alone. */
+static bool is_ours(const struct consulkv_session *s, const struct consulkv_session_info *info)
+{
+    char name[CONSULKV_SESSION_NAME_MAX + 1];
+    consulkv_session_name(name, s->node);
+    return streq(info->name, name) && streq(info->id, s->id);
+}
+
 static void on_created(struct consulkv_session *s, const struct consul_reply *reply)
 {
     struct err why = ERR_INIT;
@@ -130,6 +138,11 @@ static void on_renewed(struct consulkv_session *s, const struct consul_reply *re
     struct consulkv_session_info info;
     if (consulkv_decode_renewed(&info, reply->body, reply->len, &why) < 0) {
         trouble(s, &why);
+        return;
+    }
+    if (!is_ours(s, &info)) {
+        session_set_state(s, CONSULKV_SESSION_S_NONE);
+        s->lost(s);
         return;
     }
     s->as_wanted = is_as_wanted(s, &info);

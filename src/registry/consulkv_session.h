@@ -19,7 +19,7 @@ struct consulkv_session {
     void (*held)(struct consulkv_session *s); /* created, or adopted */
     /* CREATING or ADOPTING failed: nothing is held. */
     void (*failed)(struct consulkv_session *s, const struct err *why);
-    /* Consul does not know the session, while ADOPTING or HELD. */
+    /* Consul does not know the session, or knows it for somebody else's, while ADOPTING or HELD. */
     void (*lost)(struct consulkv_session *s);
     /* HELD: a renewal failed, `failures` in a row by now; it goes on trying. */
     void (*trouble)(struct consulkv_session *s, const struct err *why);

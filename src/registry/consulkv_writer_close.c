@@ -87,8 +87,7 @@ static void leave_record(struct registry_writer *w)
     struct consulkv_txn t;
     struct buf body = BUF_INIT(BODY_MAX);
     consulkv_txn_begin(&t, &body);
-    consulkv_txn_check(&t, w->layout.record, w->record_index);
-    consulkv_txn_delete(&t, w->layout.record, w->record_index);
+    consulkv_txn_delete(&t, w->layout.record, w->record_index); /* a fence of its own */
     consulkv_txn_end(&t);
     consulkv_writer_txn(w, &w->step, &body);
     buf_deinit(&body);

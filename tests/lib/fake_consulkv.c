@@ -425,11 +425,11 @@ static void on_renew(struct fake_consulkv *f, struct fake_exchange *x, const cha
     for (size_t i = 0; x && i < f->n_sessions; i++) {
         const struct fake_consulkv_session *s = &f->sessions[i];
         if (streq(s->id, id)) {
-            char out[512];
+            char out[1024];
             snprintf(out, sizeof(out),
-                     "[{\"ID\":\"%s\",\"Name\":\"x\",\"Node\":\"n1\",\"LockDelay\":0,"
+                     "[{\"ID\":\"%s\",\"Name\":\"%s\",\"Node\":\"n1\",\"LockDelay\":0,"
                      "\"Behavior\":\"%s\",\"TTL\":\"%s\",\"NodeChecks\":[\"serfHealth\"]}]",
-                     s->id, s->behavior, s->ttl);
+                     s->id, s->name, s->behavior, s->ttl);
             fake_reply(x, 200, out);
             return;
         }

@@ -571,6 +571,29 @@ static void other_ttl(void **state)
     assert_int_equal(fake_consulkv_count(&t->consul, "t/"), 0);
 }
 
+/* Whatever session a record names: that of another agent is neither used nor ended. */
+static void session_of_others(void **state)
+{
+    struct fixture *t = *state;
+    const char *session;
+    keeper_open(&t->other, t->io, &registry_consulkv, &t->consul.uri, "n2", 30, false);
+    keeper_want(&t->other, "n2", "web", "10.0.0.6", 80);
+    loop_until(t->io, keeper_settled(&t->other));
+    char *record = xstrdup(fake_consulkv_get(&t->consul, "t/.agents/n2", NULL));
+    fake_consulkv_put(&t->consul, RECORD, record);
+    free(record);
+    keep(t, 30);
+    want(t, 1);
+    settle(t);
+    assert_int_equal(t->consul.creates, 2);
+    (void)fake_consulkv_get(&t->consul, RECORD, &session);
+    assert_string_equal(session, t->consul.sessions[1].id);
+    keeper_close(&t->k, true);
+    assert_int_equal(t->consul.n_sessions, 1);
+    assert_int_equal(fake_consulkv_count(&t->consul, "t/"), 2);
+    keeper_close(&t->other, true);
+}
+
 /* Records without a session: an earlier tool's, of this host, are taken when wanted. */
 static void unclaimed(void **state)
 {
@@ -736,6 +759,7 @@ int main(int argc, char **argv)
         ONE(index_goes_back),
         ONE(watch_gap),
         ONE(other_ttl),
+        ONE(session_of_others),
         ONE(unclaimed),
         ONE(registrator_dialect),
         ONE(looks_only),

@@ -129,6 +129,7 @@ static void sessions(void **state)
     assert_int_equal(consulkv_decode_created(id, created, strlen(created), &e), 0);
     assert_int_equal(consulkv_decode_renewed(&info, renewed, strlen(renewed), &e), 0);
     assert_string_equal(info.id, id);
+    assert_string_equal(info.name, "tidewaiter n1");
     assert_string_equal(info.ttl, "30s");
     assert_true(info.deletes_keys);
 
