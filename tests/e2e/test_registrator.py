@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from rig.certificates import Certificates
+from rig.consul import TlsConsul
 from rig.engine import SAMPLE
 from rig.proc import free_port
 from rig.registrator import HOST, Registered
@@ -300,6 +302,26 @@ def test_address_of_consul_from_its_variable(tw, containers, registered):
     registered.expect(registered.id(web))
 
 
+def test_consul_tls(tw, containers, own_consul_folder):
+    """The three files come from the variables that Registrator read."""
+    consul = TlsConsul(own_consul_folder, Certificates(own_consul_folder))
+    consul.start()
+    try:
+        registered, c = Registered(consul, containers), consul.certificates
+        agent = tw.registrator("-ip", IP, f"consul-tls://{consul.address}", env={
+            "CONSUL_CACERT": str(c.ca), "CONSUL_CLIENT_CERT": str(c.client),
+            "CONSUL_CLIENT_KEY": str(c.client_key)})
+        web = containers.run("web")
+        registered.expect(registered.id(web))
+        agent.stop()
+        refused = tw.registrator("-ip", IP, f"consul-tls://{consul.address}")
+        refused.expected_status = 1
+        assert refused.wait_exit() == 1
+        assert "certificate" in refused.err(), refused.err()
+    finally:
+        consul.close()
+
+
 # ---- what Registrator left behind ----
 
 def left_behind(consul, service_id, name="sample", **more):
@@ -409,6 +431,22 @@ def test_restarts_and_bursts(tw, containers, registered):
     many = [containers.run(f"many{i}") for i in range(8)]
     registered.expect(*map(registered.id, (web, *many)))
     assert registered.services()[registered.id(web)]["Port"] == containers.host_port(web)
+    assert agent.alive()
+
+
+def test_engine_restarts(tw, own_containers, engine, own_consul):
+    """The end of the stream ended Registrator."""
+    registered = Registered(own_consul, own_containers)
+    agent = tw.registrator("-ip", IP, registered.uri)
+    back = own_containers.run("back", restart="always")
+    gone = own_containers.run("gone")
+    registered.expect(registered.id(back), registered.id(gone))
+    engine.stop()
+    engine.start()
+    registered.expect(registered.id(back))
+    new = own_containers.run("new")
+    registered.expect(registered.id(back), registered.id(new))
+    assert registered.services()[registered.id(back)]["Port"] == own_containers.host_port(back)
     assert agent.alive()
 
 
