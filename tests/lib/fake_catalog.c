@@ -324,9 +324,9 @@ void fake_catalog_wipe(struct fake_catalog *f)
 {
     struct fake_catalog_name *n;
     drop_items(f);
-    f->index = f->catalog_index = 10;
+    f->index = f->catalog_index = 10 + 100 * f->wipes++;
     DL_FOREACH (f->names, n) {
-        n->index = 10;
+        n->index = f->index;
     }
 }
 

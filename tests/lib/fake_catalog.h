@@ -28,6 +28,7 @@ struct fake_catalog {
     struct registry_uri uri; /* consul://127.0.0.1:PORT */
 
     uint64_t index, catalog_index;
+    unsigned wipes;
     struct fake_catalog_item *items;
     struct fake_catalog_name *names; /* that ever were, or were asked for */
     struct fake_catalog_held *held;
@@ -56,7 +57,10 @@ void fake_catalog_remove(struct fake_catalog *f, const char *name, const char *i
 void fake_catalog_status(struct fake_catalog *f, const char *name, const char *id,
                          const char *status);
 
-/* All data is lost and indexes start low, as with a -dev agent. Whoever waits goes on waiting. */
+/*
+ * All data is lost and indexes start low, as with a -dev agent: from 10, and 100 higher each time, because
+ * no client could tell the same index of another life. Whoever waits goes on waiting.
+ */
 void fake_catalog_wipe(struct fake_catalog *f);
 /* Every blocking query reaches the end of its wait. */
 void fake_catalog_wait_over(struct fake_catalog *f);

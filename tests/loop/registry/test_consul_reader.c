@@ -944,6 +944,7 @@ static void chaos(void **state)
     for (unsigned round = 0; round < CHAOS_ROUNDS; round++) {
         print_message("seed %llu round %u\n", (unsigned long long)seed, round);
         unsigned harmed = t->harmed, fresh = t->v.fresh;
+        t->consul.index += 10000; /* far above where a wipe begins */
         t->harm = harms[dice(&truth, ARRAY_LEN(harms))];
         t->to = to[dice(&truth, ARRAY_LEN(to))];
         t->held_only = dice(&truth, 3) == 0;
