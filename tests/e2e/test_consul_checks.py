@@ -240,21 +240,17 @@ def test_what_makes_no_sense_is_said_and_left_out(tw, containers, consul_records
 
 
 @pytest.mark.slow
-def test_critical_for_long_is_deregistered_and_comes_back(tw, containers, consul_records):
+def test_critical_for_long_is_deregistered_and_comes_back(tw, consul_records, on_host):
     """Consul removes it (a minute at the least, looked at twice a minute); the container runs, so the agent
     registers it again."""
-    agent = tw.agent(consul_records.uri, "--resync", "1s")
-    name = containers.run("web", labels={"SERVICE_CHECK_TCP": "true", "SERVICE_CHECK_INTERVAL": "1s",
-                                         "SERVICE_CHECK_DEREGISTER_AFTER": "1m"})
-    service = consul_records.id(name)
+    agent = tw.agent(consul_records.uri)
+    server = Web()
+    service = on_host("web", server.port, tcp="true", deregister_after="1m")
     consul_records.expect_statuses(service, tcp="passing")
-    # Its process lives on, its server does not.
-    containers.docker.execute(name, "/bin/sh", "-c",
-                              "for p in $(ls /proc); do case $(cat /proc/$p/comm 2>/dev/null) in "
-                              "httpd) kill -9 $p ;; esac; done")
+    server.close()
     consul_records.expect_statuses(service, tcp="critical")
     consul = consul_records.consul
-    until(lambda: f"deregistered: service={service}" in consul.process.out()
-          or re.search(f"critical.*{re.escape(service)}", consul.process.out()), "Consul removes it", 130)
-    consul_records.expect(service)
+    until(lambda: re.search(rf"critical for too long.*service={re.escape(service)}",
+                            consul.process.out()), "Consul removes it", 130, every=0.5)
+    consul_records.wait_service(service, Port=server.port)
     assert agent.alive()

@@ -156,6 +156,33 @@ def test_index_that_goes_backwards(tw, containers, consul, tmp_path):
     until_equal(lambda: servers(out, "web"), [f"127.0.0.1:{port}"])
 
 
+@pytest.mark.slow
+def test_index_that_goes_backwards_on_a_connection_that_stays(tw, consul, tmp_path):
+    """A snapshot that is restored. Consul answers the query that waits for the old index when its time is over,
+    not before; from then on news must come at once again."""
+    out = tmp_path / "up.conf"
+
+    def elsewhere(instance, port, name="web"):
+        consul.call("PUT", "/v1/catalog/register", {
+            "Node": "ext", "Address": "10.0.0.1", "Service": {"ID": instance, "Service": name, "Port": port}})
+
+    elsewhere("a", 80)
+    snapshot = consul.request("GET", "/v1/snapshot")
+    for i in range(30):
+        elsewhere(f"x{i}", 1000 + i, "many")
+    elsewhere("b", 81)
+    renderer = tw.render(consul.uri, "-o", out, "--wait", "0", "--hold", "1s")
+    until_equal(lambda: servers(out, "web"), ["10.0.0.1:80", "10.0.0.1:81"])
+    consul.call("PUT", "/v1/snapshot", snapshot)
+    until_equal(lambda: servers(out, "web"), ["10.0.0.1:80"], timeout=70)
+    until_equal(lambda: servers(out, "many"), ["127.0.0.1:9 down"], timeout=70)
+    for i in range(3):
+        began = time.monotonic()
+        elsewhere(f"late{i}", 90 + i)
+        until(lambda n=i: f"10.0.0.1:{90 + n}" in servers(out, "web"), lambda: renderer.err()[-3000:], 70)
+        assert time.monotonic() - began < 5, f"seen after {time.monotonic() - began:.1f} s"
+
+
 def test_an_unreachable_consul_empties_nothing(tw, own_consul, tmp_path):
     out = tmp_path / "up.conf"
     add(own_consul, "a")

@@ -105,7 +105,7 @@ class Consul:
         return http.client.HTTPConnection(self.address, timeout=timeout)
 
     def request(self, method, path, body=None, token=None, timeout=30):
-        """(headers, text) of an answer that is 200."""
+        """The bytes of an answer that is 200."""
         headers = {"X-Consul-Token": token or self.token} if token or self.token else {}
         if body is not None and not isinstance(body, (str, bytes)):
             body = json.dumps(body)
@@ -113,16 +113,16 @@ class Consul:
         try:
             connection.request(method, path, body, headers)
             response = connection.getresponse()
-            text = response.read().decode()
+            text = response.read()
         finally:
             connection.close()
         if response.status != 200:
-            raise ConsulError(response.status, text)
-        return response.headers, text
+            raise ConsulError(response.status, text.decode(errors="replace"))
+        return text
 
     def call(self, method, path, body=None, token=None):
         """What the answer holds; None where it is empty."""
-        text = self.request(method, path, body, token)[1]
+        text = self.request(method, path, body, token)
         return json.loads(text) if text else None
 
     def requests(self, start=""):
