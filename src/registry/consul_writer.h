@@ -120,8 +120,9 @@ struct consul_hint {
     struct consul_call call;
     struct io_timer timer;
     struct backoff backoff;
-    char *node;   /* NULL: not known yet */
-    bool working; /* the last query was answered: changes will be heard of */
+    char *node;    /* NULL: not known */
+    bool nameless; /* and not to be known: the query is one on all services */
+    bool working;  /* the last query was answered: changes will be heard of */
     uint64_t index;
 };
 

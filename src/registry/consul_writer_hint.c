@@ -10,9 +10,12 @@
  * Happy path: each answer with another index means a listing, and the next query. The time between two
  * queries is bounded from below, as a busy node changes all the time.
  *
- * Failure modes: the connection breaks (Consul has gone): a listing at once, which finds out. No right to
- * know the node's name (agent:read), no leader, an answer that makes no sense: the hint does not work,
- * listings come more often (consul_writer_list_plan()), and it is tried again quietly.
+ * No right to know the node's name (agent:read): the query is one on all services' names, whose index
+ * rises with every registration anywhere; who has no rights there is told the index all the same.
+ *
+ * Failure modes: the connection breaks (Consul has gone): a listing at once, which finds out. No leader, no
+ * right for either query, an answer that makes no sense: the hint does not work, listings come more often
+ * (consul_writer_list_plan()), and it is tried again quietly.
  * The index goes backwards when Consul has lost its state: the query begins anew, and there is a listing.
  * Should the query reach the new Consul with the old index (curl repeats it by itself when a connection
  * that was kept open breaks), that is noticed at the end of its wait, which is short for this reason.
@@ -31,6 +34,7 @@
 
 #define WAIT      15000u
 #define PACE      200u
+#define PACE_ALL  1000u
 #define RETRY_MIN 1000u
 #define RETRY_MAX 60000u
 #define SELF_MAX  (8u * 1024 * 1024)
@@ -86,10 +90,14 @@ static void query(struct registry_writer *w)
     struct consul_hint *h = &w->hint;
     struct buf path = BUF_INIT(8192);
     set_state(h, CONSUL_HINT_S_QUERY);
-    buf_puts(&path, "/v1/catalog/node/");
-    consul_path_escape(&path, h->node, strlen(h->node), false);
+    if (h->node) {
+        buf_puts(&path, "/v1/catalog/node/");
+        consul_path_escape(&path, h->node, strlen(h->node), false);
+        consul_path_query(&path, "filter", NO_SERVICE);
+    } else {
+        buf_puts(&path, "/v1/catalog/services");
+    }
     consul_path_query(&path, "stale", NULL);
-    consul_path_query(&path, "filter", NO_SERVICE);
     consul_path_block(&path, h->index, WAIT);
     consul_call_start(&w->client, &h->call,
                       &(struct consul_call_spec){.method = HTTP_GET,
@@ -103,7 +111,7 @@ static void hint_next(struct registry_writer *w)
 {
     if (consul_call_running(&w->hint.call)) {
         pause_for(w, PACE); /* a cancelled one that has not ended */
-    } else if (w->hint.node) {
+    } else if (w->hint.node || w->hint.nameless) {
         query(w);
     } else {
         ask_node(w);
@@ -150,7 +158,7 @@ static void take_index(struct registry_writer *w, const struct consul_reply *rep
     uint64_t before = h->index;
     h->index = consul_index_next(before, reply->index, &reset);
     backoff_reset(&h->backoff);
-    pause_for(w, PACE);
+    pause_for(w, h->node ? PACE : PACE_ALL);
     set_working(w, true);
     /* also after the first: it tells of the time between the listing and the query */
     if (reset || before != reply->index) {
@@ -166,7 +174,11 @@ static void on_answer(struct consul_call *call, const struct consul_reply *reply
         (state != CONSUL_HINT_S_NODE && state != CONSUL_HINT_S_QUERY)) {
         return;
     }
-    if (reply->err.class != ERR_NONE) {
+    if (state == CONSUL_HINT_S_NODE && reply->err.class == ERR_AUTH) {
+        w->hint.nameless = true;
+        query(w);
+    } else if (reply->err.class != ERR_NONE) {
+        w->hint.nameless = false;
         hint_failed(w, reply);
     } else if (state == CONSUL_HINT_S_NODE) {
         take_node(w, reply);
@@ -198,6 +210,7 @@ void consul_writer_hint_stop(struct registry_writer *w)
     struct consul_hint *h = &w->hint;
     set_state(h, CONSUL_HINT_S_OFF);
     h->working = false;
+    h->nameless = false;
     free(take_ptr(h->node)); /* who answers next may be another agent */
     io_timer_stop(&h->timer);
     consul_call_cancel(&h->call);

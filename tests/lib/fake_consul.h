@@ -30,7 +30,7 @@ struct fake_consul {
     struct registry_uri uri; /* consul://127.0.0.1:PORT */
 
     bool acl;           /* rights are looked at: what is unknown is said in other words */
-    bool no_agent_read; /* the token may not know the node's name */
+    bool no_agent_read; /* the token may not know the name of the node */
     uint64_t index;
     struct fake_consul_service *services;
     struct fake_consul_check *checks;

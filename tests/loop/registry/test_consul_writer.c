@@ -508,10 +508,29 @@ static void silent_agent(void **state)
     assert_int_equal(t->consul.registers, 1);
 }
 
-static void hint_is_refused(void **state)
+static void node_is_not_to_be_known(void **state)
 {
     struct fixture *t = *state;
     t->consul.no_agent_read = true;
+    keep(t);
+    want(t, 1);
+    loop_until(t->io, keeper_settled(&t->k) && live(&t->k) && t->consul.n_held == 1);
+    msec_t since = io_now(t->io);
+    fake_consul_deregister(&t->consul, ID);
+    loop_until(t->io, fake_consul_get(&t->consul, ID));
+    assert_in_range(io_now(t->io) - since, 0, 2000);
+    loop_until(t->io, t->consul.n_held == 1);
+    fake_consul_down(&t->consul, true);
+    loop_until(t->io, !t->k.ready);
+    fake_consul_up(&t->consul);
+    loop_until(t->io, fake_consul_get(&t->consul, ID));
+    assert_in_range(t->consul.selfs, 2, 3);
+}
+
+static void hint_is_refused(void **state)
+{
+    struct fixture *t = *state;
+    arm_status(t, "/v1/catalog/", 1000, 403, "Permission denied");
     keeper_open(&t->k, t->io, &registry_consul, &t->consul.uri, NODE, 5, false);
     want(t, 1);
     loop_until(t->io, keeper_settled(&t->k));
@@ -519,7 +538,7 @@ static void hint_is_refused(void **state)
     loop_until(t->io, fake_consul_get(&t->consul, ID)); /* found by polling */
     assert_false(live(&t->k));
     assert_int_equal(t->k.unreadies, 0);
-    t->consul.no_agent_read = false;
+    t->times = 0;
     loop_until(t->io, live(&t->k)); /* tried again by itself */
 }
 
@@ -883,6 +902,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(errors_of_listings, up, down),
         cmocka_unit_test_setup_teardown(lost_with_a_write_in_flight, up, down),
         cmocka_unit_test_setup_teardown(silent_agent, up, down),
+        cmocka_unit_test_setup_teardown(node_is_not_to_be_known, up, down),
         cmocka_unit_test_setup_teardown(hint_is_refused, up, down),
         cmocka_unit_test_setup_teardown(lost_requests, up, down),
         cmocka_unit_test_setup_teardown(unknown_service_is_removed, up, down),
