@@ -26,9 +26,10 @@
 #include <string.h>
 #include <utlist.h>
 
-#define HEADER_MAX   16384u
-#define TIMEOUT      10000u
-#define WAIT_SPREADS 16u /* an agent adds up to this part of the wait */
+#define HEADER_MAX     16384u
+#define TIMEOUT        10000u
+#define SHOWN_PATH_MAX 72u
+#define WAIT_SPREADS   16u /* an agent adds up to this part of the wait */
 
 static const char *const method_names[] = {
     [HTTP_GET] = "GET",
@@ -202,12 +203,15 @@ static void call_done(struct http_request *r, const struct http_result *res)
     call_end(call, &reply);
 }
 
-/* The query is left out: it says how to wait, not what for. */
+/* The query is left out: it says how to wait, not what for. A long path would leave no room in an error
+ * for what came back. */
 static void describe_call(struct buf *what, const struct consul_call_spec *spec)
 {
+    size_t len = strcspn(spec->path, "?");
+    bool cut = len > SHOWN_PATH_MAX;
     buf_init(what, HEADER_MAX);
-    buf_printf(what, "%s ", method_names[spec->method]);
-    buf_append(what, spec->path, strcspn(spec->path, "?"));
+    buf_printf(what, "%s %.*s%s", method_names[spec->method], (int)(cut ? SHOWN_PATH_MAX : len),
+               spec->path, cut ? "..." : "");
 }
 
 void consul_call_start(struct consul_client *c, struct consul_call *call,

@@ -258,6 +258,22 @@ static void answers_that_are_errors(void **state)
     }
 }
 
+/* A key of KV may be as long as an error: what came back must still be in it. */
+static void long_path(void **state)
+{
+    struct fixture *t = *state;
+    char path[512] = "/v1/kv/";
+    open_client(t, "consul://HOST");
+    init_client(t);
+    memset(path + strlen(path), 'k', 400);
+    t->status = 403;
+    t->body = "Permission denied";
+    struct probe *p = call(t, &(struct consul_call_spec){.method = HTTP_GET, .path = path});
+    assert_non_null(strstr(p->err.msg, "GET /v1/kv/kkkk"));
+    assert_non_null(strstr(p->err.msg, "... at http://"));
+    assert_non_null(strstr(p->err.msg, "Permission denied"));
+}
+
 static void nobody_there(void **state)
 {
     struct fixture *t = *state;
@@ -408,6 +424,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(credentials, up, down),
         cmocka_unit_test_setup_teardown(bad_settings, up, down),
         cmocka_unit_test_setup_teardown(answers_that_are_errors, up, down),
+        cmocka_unit_test_setup_teardown(long_path, up, down),
         cmocka_unit_test_setup_teardown(nobody_there, up, down),
         cmocka_unit_test_setup_teardown(too_long_an_answer, up, down),
         cmocka_unit_test_setup_teardown(waits_as_long_as_it_was_asked_to, up, down),
