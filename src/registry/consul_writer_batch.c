@@ -45,7 +45,7 @@ static void batch_end(struct registry_writer *w)
 static void op_refuse(struct registry_writer *w, size_t op, struct consul_known *k)
 {
     struct err why = ERR_INIT;
-    err_set(&why, ERR_CONFLICT, -EEXIST, "%s is registered in Consul by somebody else", k->id);
+    err_set(&why, ERR_CONFLICT, -EEXIST, "%.80s is registered in Consul by somebody else", k->id);
     k->told = true;
     consul_writer_tell(w, k, CONSUL_NEWS_SEEN);
     op_end(w, op, &why, 0);

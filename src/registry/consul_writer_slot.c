@@ -84,7 +84,7 @@ static void slot_fail(struct consul_slot *s, const struct consul_reply *reply, c
     } else if (why.class == ERR_CONFLICT) {
         why.class = ERR_TRANSIENT; /* nothing was compared */
     }
-    err_wrap(&why, "%s %s", verb, s->service->id);
+    err_wrap(&why, "%s %.80s", verb, s->service->id);
     slot_end(s, &why);
 }
 
@@ -185,7 +185,7 @@ static void on_checks(struct consul_slot *s, const struct consul_reply *reply)
     if (json_parse(&checks, reply->body, reply->len, &why) < 0 ||
         json_parse(&body, s->body, s->body_len, &why) < 0) {
         why.class = ERR_BUG;
-        err_wrap(&why, "look at the checks of %s", s->service->id);
+        err_wrap(&why, "look at the checks of %.80s", s->service->id);
         slot_end(s, &why);
         return;
     }
