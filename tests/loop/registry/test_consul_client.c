@@ -262,10 +262,10 @@ static void answers_that_are_errors(void **state)
 static void long_path(void **state)
 {
     struct fixture *t = *state;
-    char path[512] = "/v1/kv/";
+    char path[256] = "/v1/kv/";
     open_client(t, "consul://HOST");
     init_client(t);
-    memset(path + strlen(path), 'k', 400);
+    memset(path + strlen(path), 'k', 240);
     t->status = 403;
     t->body = "Permission denied";
     struct probe *p = call(t, &(struct consul_call_spec){.method = HTTP_GET, .path = path});
