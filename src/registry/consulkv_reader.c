@@ -296,6 +296,12 @@ static void on_answer(struct consul_call *call, const struct consul_reply *reply
         return;
     }
     if (decode(&list, reply, &why) < 0) {
+        if (why.class == ERR_AUTH && r->state == READER_S_PROBING) {
+            err_set(&why, ERR_AUTH, -EACCES,
+                    "Consul shows no key, and the token may not read there: its policy needs "
+                    "key_prefix \"%s\" { policy = \"read\" }",
+                    r->layout.dir);
+        }
         retry_later(r, &why);
         return;
     }

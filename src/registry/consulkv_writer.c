@@ -211,6 +211,15 @@ static void depose(struct registry_writer *w)
     w->events->deposed(w->ctx, &why);
 }
 
+/* Consul's own words do not say which right it was. */
+static void forbidden(const struct registry_writer *w, struct err *why)
+{
+    err_set(why, ERR_AUTH, -EACCES,
+            "the token may not read and write %s: its policy needs key_prefix \"%s\" { policy = "
+            "\"write\" }",
+            w->layout.record, w->layout.apart ? w->layout.record : w->layout.dir);
+}
+
 static void on_record(struct registry_writer *w, const struct consul_reply *reply)
 {
     struct consulkv_list list = {0};
@@ -218,6 +227,9 @@ static void on_record(struct registry_writer *w, const struct consul_reply *repl
     bool absent = reply->status == CONSULKV_NOT_FOUND && reply->index > 0;
     if (!absent &&
         (why.class != ERR_NONE || consulkv_decode_list(&list, reply->body, reply->len, &why) < 0)) {
+        if (why.class == ERR_AUTH && strstr(reply->body, "Permission denied")) {
+            forbidden(w, &why);
+        }
         err_wrap(&why, "read the record of node %s", w->node);
         consulkv_writer_step_failed(w, &why);
         return;
@@ -263,10 +275,7 @@ static void claim_refused(struct registry_writer *w, const struct consul_reply *
         consulkv_writer_session_gone(w);
         break;
     case CONSULKV_REFUSED_AUTH:
-        err_set(&why, ERR_AUTH, -EACCES,
-                "the token may not write %s; give its policy key_prefix \"%s\" write and "
-                "session_prefix \"\" write",
-                w->layout.record, w->layout.apart ? w->layout.record : w->layout.dir);
+        forbidden(w, &why);
         consulkv_writer_step_failed(w, &why);
         break;
     }

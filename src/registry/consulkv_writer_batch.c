@@ -49,11 +49,10 @@ static void batch_fail(struct registry_writer *w, const struct err *why)
 
 /* ---- sending ---- */
 
-/* What an operation takes in a request, at most: it may need an unlock beside the lock. */
+/* What an operation takes in a request, at most: a key may have to be escaped. */
 static size_t op_bytes(const struct registry_op *op)
 {
-    size_t key = 6 * strlen(op->key) + 128, value = op->value_len / 3 * 4 + 4;
-    return 3 * key + 2 * value;
+    return 3 * (6 * strlen(op->key) + 128) + op->value_len / 3 * 4 + 4;
 }
 
 static void add(struct registry_writer *w, size_t op)
@@ -98,7 +97,9 @@ static void slice_send(struct registry_writer *w)
         batch_fail(w, &why);
         return;
     }
-    if (!kv_batch_pick(&w->batch, SLICE_BYTES, op_bytes)) {
+    /* a key that is moved from the second session has its value twice: in the unlock, in the lock */
+    size_t bytes_max = *w->session.second ? SLICE_BYTES / 2 : SLICE_BYTES;
+    if (!kv_batch_pick(&w->batch, bytes_max, op_bytes)) {
         batch_finish(w);
         return;
     }

@@ -188,30 +188,40 @@ static int64_t folder_index(const struct fake_consulkv *f, const char *prefix)
     return index ? index : f->index;
 }
 
-static void answer_query(struct fake_consulkv *f, struct fake_exchange *x, const struct query *q)
+/* How many keys; the array is not opened without one. */
+static size_t put_keys(const struct fake_consulkv *f, const char *key, bool recurse,
+                       struct buf *out)
 {
     struct fake_consulkv_key *k, *tmp;
+    size_t n = 0;
+    HASH_ITER (hh, f->keys, k, tmp) {
+        bool wanted = recurse ? str_starts(k->key, key) : streq(k->key, key);
+        if (k->exists && wanted && !denied(f, k->key)) {
+            buf_putc(out, n++ ? ',' : '[');
+            put_pair(out, k, true);
+        }
+    }
+    buf_puts(out, n ? "]" : "");
+    return n;
+}
+
+int64_t fake_consulkv_list(const struct fake_consulkv *f, const char *prefix, struct buf *out)
+{
+    put_keys(f, prefix, true, out);
+    return folder_index(f, prefix);
+}
+
+static void answer_query(struct fake_consulkv *f, struct fake_exchange *x, const struct query *q)
+{
     struct buf body = BUF_INIT(BODY_MAX);
     char headers[64];
-    size_t n = 0;
     if (!q->recurse && denied(f, q->key)) {
         fake_reply(x, 403, "Permission denied");
         return;
     }
-    HASH_ITER (hh, f->keys, k, tmp) {
-        bool wanted = q->recurse ? str_starts(k->key, q->key) : streq(k->key, q->key);
-        if (k->exists && wanted && !denied(f, k->key)) {
-            buf_putc(&body, n++ ? ',' : '[');
-            put_pair(&body, k, true);
-        }
-    }
+    size_t n = put_keys(f, q->key, q->recurse, &body);
     snprintf(headers, sizeof(headers), "X-Consul-Index: %" PRId64 "\r\n", folder_index(f, q->key));
-    if (n > 0) {
-        buf_putc(&body, ']');
-        fake_reply_headers(x, 200, headers, buf_str(&body));
-    } else {
-        fake_reply_headers(x, 404, headers, "");
-    }
+    fake_reply_headers(x, n ? 200 : 404, headers, buf_str(&body));
     buf_deinit(&body);
 }
 
@@ -354,6 +364,7 @@ static void on_txn(struct fake_consulkv *f, struct fake_exchange *x, const char 
     size_t op = 0;
     f->txns++;
     if (len > (f->body_max ? f->body_max : TXN_BYTES_MAX)) {
+        f->too_large++;
         if (x) {
             fake_reply(x, 413, "Request body too large, max size: 524288 bytes.");
         }

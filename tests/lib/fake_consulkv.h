@@ -14,6 +14,7 @@
 #define FAKE_CONSULKV_SESSIONS 16
 #define FAKE_CONSULKV_HELD     8
 
+struct buf;
 struct fake_consulkv;
 struct fake_consulkv_key;
 
@@ -43,6 +44,7 @@ struct fake_consulkv {
     size_t body_max;    /* of a transaction; 0: 512 KiB */
 
     unsigned gets, queries, txns, locks, deletes, creates, renews, destroys;
+    unsigned too_large;  /* transactions refused for that */
     int64_t query_index; /* of the last blocking query */
 };
 
@@ -62,6 +64,9 @@ void fake_consulkv_delete(struct fake_consulkv *f, const char *key);
 const char *fake_consulkv_get(const struct fake_consulkv *f, const char *key,
                               const char **ret_session);
 size_t fake_consulkv_count(const struct fake_consulkv *f, const char *prefix);
+
+/* Appends what a listing of the folder says now; returns its index. */
+int64_t fake_consulkv_list(const struct fake_consulkv *f, const char *prefix, struct buf *out);
 
 /* The session and its keys end. */
 void fake_consulkv_expire(struct fake_consulkv *f, const char *session);

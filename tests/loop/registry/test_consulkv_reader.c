@@ -126,7 +126,7 @@ static void no_right(void **state)
     look(t);
     loop_until(t->io, t->v.stales == 1);
     assert_int_equal(t->v.last.class, ERR_AUTH);
-    assert_non_null(strstr(t->v.last.msg, "Permission denied"));
+    assert_non_null(strstr(t->v.last.msg, "key_prefix \"t/\" { policy = \"read\" }"));
     assert_int_equal(t->v.tables, 0);
     t->consul.denied = NULL;
     loop_until(t->io, t->v.live);
@@ -267,6 +267,14 @@ static void skipped_once(void **state)
     assert_string_equal(t->v.skipped, "t/web/bad");
     put(t, "t/web/bad", "10.0.0.9:1");
     loop_until(t->io, t->v.table.n == 3);
+
+    /* one that was gone in between is a new one */
+    fake_consulkv_delete(&t->consul, "t/odd");
+    fake_consulkv_delete(&t->consul, "t/web/b");
+    loop_until(t->io, t->v.table.n == 2);
+    put(t, "t/odd", "x");
+    loop_until(t->io, t->v.skips == 4);
+    assert_string_equal(t->v.skipped, "t/odd");
 }
 
 static void refreshes(void **state)

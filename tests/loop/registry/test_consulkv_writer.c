@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/str.h"
 #include "lib/fake_consulkv.h"
 #include "lib/loop_test.h"
@@ -39,6 +40,7 @@ struct fixture {
     int status;
     const char *body;
     unsigned times, hits;
+    struct fake_exchange *silent; /* the last one that got no answer */
 };
 
 static bool fault(struct fake_consulkv *f, struct fake_exchange *x, const char *path, void *ctx)
@@ -61,6 +63,7 @@ static bool fault(struct fake_consulkv *f, struct fake_exchange *x, const char *
         fake_reset(x);
         break;
     case FAULT_SILENCE:
+        t->silent = x;
         break;
     case FAULT_STATUS:
         fake_reply(x, t->status, t->body);
@@ -323,6 +326,18 @@ static void large_records(void **state)
     settle(t);
     assert_int_equal(fake_consulkv_count(&t->consul, "t/big/"), 6);
     assert_int_equal(t->k.failures, 0);
+    assert_int_equal(t->consul.too_large, 0); /* cut to size, not found out by trying */
+
+    /* a Consul that was told to take less */
+    t->consul.body_max = 200000;
+    for (unsigned i = 0; i < 6; i++) {
+        keeper_unwant(&t->k, NODE, "big", "10.0.0.5", (uint16_t)(80 + i));
+        keeper_want_large(&t->k, NODE, "big", "10.0.0.6", (uint16_t)(80 + i), 120000);
+    }
+    settle(t);
+    assert_int_equal(fake_consulkv_count(&t->consul, "t/big/"), 6);
+    assert_int_equal(t->k.failures, 0);
+    assert_true(t->consul.too_large > 0);
     keeper_close(&t->k, false);
 }
 
@@ -418,6 +433,7 @@ static void no_right_to_write(void **state)
     keep(t, 30);
     loop_until(t->io, t->k.unreadies == 1);
     assert_int_equal(t->k.last.class, ERR_AUTH);
+    assert_non_null(strstr(t->k.last.msg, "key_prefix \"t/\" { policy = \"write\" }"));
     assert_int_equal(t->k.readies, 0);
     keeper_close(&t->k, true);
 }
@@ -515,11 +531,12 @@ static void index_goes_back(void **state)
     keeper_unwant(&t->k, NODE, "web", "10.0.0.5", 82);
     settle(t);
     loop_until(t->io, t->consul.n_held == 1);
-    unsigned puts = t->k.puts;
+    unsigned puts = t->k.puts, locks = t->consul.locks;
     fake_consulkv_reap(&t->consul);
     fake_consulkv_cut(&t->consul); /* the next query asks without index */
     loop_until(t->io, t->k.begins == 2 && keeper_settled(&t->k));
     assert_int_equal(t->k.puts, puts);
+    assert_int_equal(t->consul.locks, locks); /* the record is right as it is */
     assert_int_equal(t->k.unreadies, 0);
     fake_consulkv_delete(&t->consul, KEY);
     loop_until(t->io, t->k.puts == puts + 1 && keeper_settled(&t->k));
@@ -540,6 +557,37 @@ static void watch_gap(void **state)
     loop_until(t->io, t->k.puts == puts + 1 && keeper_settled(&t->k));
     assert_int_equal(t->k.begins, 1);
     keeper_close(&t->k, false);
+}
+
+/* A listing from before our own writes, that comes after them: nothing it lacks is gone,
+ * and nothing it has is back. */
+static void old_listing(void **state)
+{
+    struct fixture *t = *state;
+    struct buf list = BUF_INIT(1 << 20);
+    char headers[64];
+    keep(t, 30);
+    want(t, 1);
+    settle(t);
+    loop_until(t->io, t->consul.n_held == 1);
+    arm(t, FAULT_SILENCE, "/v1/kv/t/?recurse&index=", 1);
+    want(t, 2);
+    loop_until(t->io, t->hits == 1);
+    settle(t);
+    int64_t index = fake_consulkv_list(&t->consul, "t/", &list);
+    keeper_unwant(&t->k, NODE, "web", "10.0.0.5", 80);
+    keeper_want(&t->k, NODE, "web", "10.0.0.5", 82);
+    settle(t);
+    unsigned puts = t->k.puts, batches = t->k.batches;
+    fake_consulkv_delete(&t->consul,
+                         "t/web/" NODE ":10.0.0.5:82"); /* this is news, but for later */
+    snprintf(headers, sizeof(headers), "X-Consul-Index: %lld\r\n", (long long)index);
+    fake_reply_headers(t->silent, 200, headers, buf_str(&list));
+    buf_deinit(&list);
+    loop_until(t->io, t->k.puts == puts + 1 && keeper_settled(&t->k));
+    assert_int_equal(t->k.batches, batches + 1);
+    assert_int_equal(fake_consulkv_count(&t->consul, "t/web/"), 2);
+    keeper_close(&t->k, true);
 }
 
 /* A session of another TTL lives until its keys have moved, and no longer. */
@@ -641,6 +689,15 @@ static void registrator_dialect(void **state)
     loop_until(t->io, t->k.deposed);
     keeper_close(&t->k, true);
     assert_int_equal(fake_consulkv_count(&t->consul, "t/"), 3);
+
+    /* no right to see what is below the prefix: that is not an empty one */
+    t->consul.denied = "t/";
+    config.node = "n2";
+    keeper_open_config(&t->k, t->io, &registry_consulkv, &config);
+    loop_until(t->io, t->k.unreadies == 1);
+    assert_int_equal(t->k.last.class, ERR_AUTH);
+    assert_int_equal(t->k.begins, 0);
+    keeper_close(&t->k, true);
 }
 
 static void looks_only(void **state)
@@ -758,6 +815,7 @@ int main(int argc, char **argv)
         ONE(wiped),
         ONE(index_goes_back),
         ONE(watch_gap),
+        ONE(old_listing),
         ONE(other_ttl),
         ONE(session_of_others),
         ONE(unclaimed),
