@@ -1,30 +1,10 @@
-"""The agent on a real Consul: what it registers, and what becomes of it when anything goes wrong."""
+"""The agent on a real Consul: what it registers, and how it gets on with others who change things there."""
 import threading
-import time
 
 import pytest
 
-from rig.consul import Consul
 from rig.consul_records import ConsulRecords
 from rig.wait import until, until_equal
-
-
-@pytest.fixture
-def dev_consul(own_consul_folder):
-    """One that forgets everything when it is restarted."""
-    consul = Consul(own_consul_folder)
-    consul.start()
-    yield consul
-    consul.close()
-
-
-def settled(agent, records, containers, expected):
-    """Waits until the agent has compared everything: a container that starts now is registered by then."""
-    count = agent.err().count("in sync")
-    marker = containers.run(f"marker{count}-{len(expected)}-{agent.pid}")
-    records.expect(*expected, records.id(marker))
-    containers.docker.remove(marker)
-    records.expect(*expected)
 
 
 def test_registration(tw, containers, consul_records):
@@ -90,7 +70,7 @@ def test_restart_writes_nothing_that_is_right(tw, containers, own_consul, own_co
     agent = tw.agent(records.uri)
     records.expect(*map(records.id, stays))
     agent.wait_err("in sync")
-    settled(agent, records, containers, list(map(records.id, stays)))
+    records.settle(agent, containers, *map(records.id, stays))
     # One that went meanwhile, and the marker, which came and went.
     assert len(own_consul.writes()) - written == 3, own_consul.writes()[written:]
     catalog = own_consul.catalog("sample")
@@ -107,7 +87,7 @@ def test_steady_state_writes_nothing(tw, containers, own_consul, own_consul_reco
     records.expect(*map(records.id, names))
     for name in names:
         records.expect_statuses(records.id(name), ttl="passing", http="passing")
-    settled(agent, records, containers, list(map(records.id, names)))
+    records.settle(agent, containers, *map(records.id, names))
     written = len(own_consul.writes())
     records.make_agent_look()
     looked = len(own_consul.requests("/v1/agent/checks"))
@@ -143,9 +123,63 @@ def test_maintenance_is_left_to_whom_it_is_of(tw, containers, consul_records):
     consul_records.expect(service)
     consul.call("PUT", f"/v1/agent/service/maintenance/{service}?enable=true&reason=x")
     consul_records.make_agent_look()
-    settled(agent, consul_records, containers, [service])
+    consul_records.settle(agent, containers, service)
     (check,) = consul_records.checks(service).values()
     assert check["CheckID"] == f"_service_maintenance:{service}"
+
+
+def test_checks_added_by_hand_stay(tw, containers, consul_records):
+    consul = consul_records.consul
+    agent = tw.agent(consul_records.uri, "--health", "mark")
+    name = containers.run("web", health="test -e /www/healthy", labels={"SERVICE_CHECK_TTL": "30s"})
+    service = consul_records.id(name)
+    consul_records.expect_statuses(service, ttl="passing")
+    consul.call("PUT", "/v1/agent/check/register", {
+        "ID": f"hand-{service}", "Name": "byhand", "ServiceID": service, "TTL": "1h", "Status": "passing"})
+    consul_records.make_agent_look()
+    consul_records.expect_statuses(service, ttl="passing", byhand="passing")
+    # Also when the service is registered anew.
+    containers.docker.execute(name, "rm", "/www/healthy")
+    consul_records.expect_statuses(service, ttl="critical", byhand="passing")
+    assert agent.alive()
+
+
+def test_weight_0_means_down(tw, containers, consul_records):
+    tw.agent(consul_records.uri)
+    name = containers.run("web", labels={"SERVICE_WEIGHT": "0", "SERVICE_NAME": f"s-{consul_records.node}"})
+    service = consul_records.id(name)
+    consul_records.expect_statuses(service, weight="critical")
+    consul = consul_records.consul
+    until(lambda: consul.catalog(f"s-{consul_records.node}"), "the catalog has it")
+    assert consul.health(f"s-{consul_records.node}", "?passing") == []
+
+
+def test_services_that_nobody_owns(tw, containers, consul_records):
+    """As another tool would have left them, with ids of ours: taken over where wanted, never removed."""
+    consul = consul_records.consul
+    wanted = consul_records.id(containers.name("web"))
+    stray = f"{consul_records.node}:stray:80"
+    for service in (wanted, stray):
+        consul.register(ID=service, Name="sample", Port=1)
+    try:
+        tw.agent(consul_records.uri)
+        name = containers.run("web")
+        consul_records.wait_service(wanted, Port=containers.host_port(name))
+        consul_records.make_agent_look()
+        assert stray in consul.services()
+        containers.docker.remove(name)
+        consul_records.expect()
+        assert wanted not in consul.services() and stray in consul.services()
+    finally:
+        consul.deregister(stray)
+
+
+def test_consul_at_the_address_of_its_own_variable(tw, containers, consul_records):
+    env = {"CONSUL_HTTP_ADDR": consul_records.consul.address}
+    tw.agent("consul://", env=env)
+    name = containers.run("web")
+    consul_records.expect(consul_records.id(name))
+    until(lambda: consul_records.id(name) in tw.run("ls", "--json", "consul://", env=env).stdout, "listed")
 
 
 def test_services_of_others_are_left_alone(tw, containers, consul_records):
@@ -202,90 +236,6 @@ def test_once_and_dry_run(tw, containers, own_consul, own_consul_records):
     written = len(own_consul.writes())
     tw.run("agent", "--once", *tw.agent_options(), records.uri)
     assert own_consul.writes()[written:] == []
-
-
-def test_consul_restarted_with_its_data(tw, containers, own_consul, own_consul_records):
-    records = own_consul_records
-    agent = tw.agent(records.uri)
-    stays = containers.run("stays", labels={"SERVICE_CHECK_TTL": "3s"})
-    goes = containers.run("goes")
-    records.expect(records.id(stays), records.id(goes))
-    own_consul.kill()
-    agent.wait_err("registry is out of reach")
-    containers.docker.kill(goes)
-    new = containers.run("new")
-    written = len(own_consul.writes())
-    own_consul.start()
-    records.expect(records.id(stays), records.id(new))
-    records.expect_statuses(records.id(stays), ttl="passing")
-    settled(agent, records, containers, [records.id(stays), records.id(new)])
-    # Two changes, and the marker that came and went; nothing that was right was written.
-    assert len(own_consul.writes()) - written == 4, own_consul.writes()[written:]
-    assert agent.err().count("registry is out of reach") == 1, agent.err()
-
-
-def test_consul_restarted_without_its_data(tw, containers, dev_consul, test_id):
-    records = ConsulRecords(dev_consul, test_id)
-    agent = tw.agent(records.uri)
-    stays = containers.run("stays", labels={"SERVICE_CHECK_TTL": "3s"})
-    goes = containers.run("goes")
-    records.expect(records.id(stays), records.id(goes))
-    before = records.services()[records.id(stays)]
-    dev_consul.stop()
-    containers.docker.kill(goes)
-    dev_consul.start()
-    records.expect(records.id(stays))
-    records.expect_statuses(records.id(stays), ttl="passing")
-    until_equal(lambda: records.services().get(records.id(stays)), before)
-    assert agent.alive()
-
-
-def test_consul_loses_everything_unnoticed(tw, containers, dev_consul, test_id):
-    """Back before any call of the agent could fail: only a comparison can see it."""
-    records = ConsulRecords(dev_consul, test_id)
-    tw.agent(records.uri, "--resync", "2s")
-    web = containers.run("web")
-    records.expect(records.id(web))
-    dev_consul.kill()
-    dev_consul.start()
-    records.expect(records.id(web))
-
-
-@pytest.mark.parametrize("seconds", [6, pytest.param(61, marks=pytest.mark.slow)])
-def test_unreachable_while_containers_change(tw, containers, own_consul, own_consul_records, seconds):
-    records = own_consul_records
-    agent = tw.agent(records.uri)
-    stays, goes, moves, flaps = (containers.run(n) for n in ("stays", "goes", "moves", "flaps"))
-    records.expect(*map(records.id, (stays, goes, moves, flaps)))
-    own_consul.stop()
-    end = time.monotonic() + seconds
-    agent.wait_err("registry is out of reach")
-    containers.docker.kill(goes)
-    containers.docker.restart(moves, grace=0)
-    new = containers.run("new")
-    passing = containers.run("passing")
-    while time.monotonic() < end:
-        containers.docker.restart(flaps, grace=0)
-        time.sleep(min(1, seconds / 10))
-    containers.docker.remove(passing)
-    written = len(own_consul.writes())
-    own_consul.start()
-    records.expect(*map(records.id, (stays, moves, flaps, new)))
-    for name in (stays, moves, flaps, new):
-        records.wait_service(records.id(name), Port=containers.host_port(name))
-    settled(agent, records, containers, list(map(records.id, (stays, moves, flaps, new))))
-    # goes, moves, flaps, new, and the marker twice: one write each, whatever happened in between.
-    assert len(own_consul.writes()) - written <= 6, own_consul.writes()[written:]
-    assert agent.err().count("registry is out of reach") == 1, agent.err()
-
-
-def test_absent_at_first(tw, containers, own_consul, own_consul_records):
-    own_consul.stop()
-    agent = tw.agent(own_consul_records.uri)
-    web = containers.run("web")
-    agent.wait_err("docker engine is connected")
-    own_consul.start()
-    own_consul_records.expect(own_consul_records.id(web))
 
 
 def test_two_nodes_share_an_agent(tw, containers, consul_records):

@@ -104,8 +104,16 @@ def test_unknown_token(tw, containers, acl, acl_records):
     assert agent.alive() and acl_records.ids() == []
 
 
-@pytest.mark.parametrize("left", ["", 'service "other" { policy = "read" } node_prefix "" { policy = "read" }'],
-                         ids=["nothing", "others"])
+def test_instances_that_are_filtered(tw, acl, acl_records):
+    """The names may be read, the nodes may not: Consul shows services without any instance."""
+    acl.register(Name="web", Port=80, Address="10.0.0.1")
+    token = acl.make_token("names", 'service_prefix "" { policy = "read" }')
+    done = tw.run("ls", acl_records.uri, env={"CONSUL_HTTP_TOKEN": token}, status=1)
+    assert "node:read" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("left", [
+    "", 'service "other" { policy = "read" } node_prefix "" { policy = "read" }'], ids=["nothing", "others"])
 def test_a_filtered_catalog_is_not_taken_for_an_empty_one(tw, acl, acl_records, tmp_path, left):
     acl.register(Name="web", Port=80, Address="10.0.0.1")
     out = tmp_path / "up.conf"
@@ -137,8 +145,7 @@ def test_a_filtered_catalog_is_not_taken_for_an_empty_one(tw, acl, acl_records, 
 def test_kv_with_a_token(tw, containers, acl, test_id):
     records = ConsulKvRecords(acl, test_id)
     token = acl.make_token("kv", f'key_prefix "{records.prefix}/" {{ policy = "write" }} '
-                                 'session_prefix "" { policy = "write" } '
-                                 'node_prefix "" { policy = "read" } agent_prefix "" { policy = "read" }')
+                                 'session_prefix "" { policy = "write" }')
     agent = tw.agent(records.uri, "--ttl", "10s", env={"CONSUL_HTTP_TOKEN": token})
     web = containers.run("web")
     records.expect(records.key(web))
@@ -151,7 +158,8 @@ def test_kv_without_rights_says_so(tw, containers, acl, test_id):
     token = acl.make_token("nothing", 'service "x" { policy = "read" }')
     agent = tw.agent(records.uri, "--ttl", "10s", env={"CONSUL_HTTP_TOKEN": token})
     containers.run("web")
-    agent.wait_err(r"level=(warn|error).*[Pp]ermission denied")
+    said = agent.wait_err(r".*level=(warn|error).*the token may not.*")[0]
+    assert "key_prefix" in said and records.prefix in said, said
     assert agent.alive() and records.names() == []
 
 

@@ -6,6 +6,8 @@ import time
 import pytest
 
 from rig.certificates import Certificates
+from rig.consul import Consul
+from rig.consul_records import ConsulRecords
 from rig.proc import free_port
 from rig.wait import until, until_equal
 from rig.web import GrpcHealth, Web
@@ -237,6 +239,23 @@ def test_what_makes_no_sense_is_said_and_left_out(tw, containers, consul_records
     marker = containers.run("marker")
     until(lambda: consul_records.id(marker) in consul_records.ids(), "the marker is registered")
     assert agent.err().count("soon") == 1, agent.err()
+
+
+def test_scripts_that_consul_does_not_run(tw, containers, own_consul_folder, test_id):
+    consul = Consul(own_consul_folder)
+    consul.scripts = False
+    consul.start()
+    try:
+        records = ConsulRecords(consul, test_id)
+        agent = tw.agent(records.uri)
+        bad = containers.run("bad", labels={"SERVICE_CHECK_SCRIPT": "true"})
+        said = agent.wait_err(r".*level=(warn|error).*enable_script_checks.*")[0]
+        assert bad in said, said
+        good = containers.run("good", labels={"SERVICE_CHECK_TTL": "30s"})
+        records.expect_statuses(records.id(good), ttl="passing")
+        assert agent.err().count("enable_script_checks") == 1, agent.err()
+    finally:
+        consul.close()
 
 
 @pytest.mark.slow

@@ -158,8 +158,8 @@ def test_index_that_goes_backwards(tw, containers, consul, tmp_path):
 
 @pytest.mark.slow
 def test_index_that_goes_backwards_on_a_connection_that_stays(tw, consul, tmp_path):
-    """A snapshot that is restored. Consul answers the query that waits for the old index when its time is over,
-    not before; from then on news must come at once again."""
+    """A snapshot that is restored. Consul answers the query that waits for the old index when its time is
+    over, not before; from then on news must come at once again."""
     out = tmp_path / "up.conf"
 
     def elsewhere(instance, port, name="web"):

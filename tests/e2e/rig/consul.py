@@ -39,6 +39,7 @@ class Consul:
         self.data = data
         self.env = env
         self.node = "n1"
+        self.scripts = True  # whether checks may run commands
         self.port = free_port()
         self.server_port, self.serf_port = free_port(), free_port()
         self.address = f"127.0.0.1:{self.port}"
@@ -59,7 +60,7 @@ class Consul:
         settings = {
             "node_name": self.node, "bind_addr": "127.0.0.1", "client_addr": "127.0.0.1",
             # Every request is in the log at this level.
-            "log_level": "debug", "enable_script_checks": True, "disable_update_check": True,
+            "log_level": "debug", "enable_script_checks": self.scripts, "disable_update_check": True,
             "performance": {"raft_multiplier": 1}, **self.settings(),
         }
         settings["ports"] = {"server": self.server_port, "serf_lan": self.serf_port, "serf_wan": -1,
@@ -208,7 +209,8 @@ class AclConsul(Consul):
     def make_token(self, name, rules):
         """The secret of a new token that may do what rules say."""
         self.call("PUT", "/v1/acl/policy", {"Name": name, "Rules": rules})
-        return self.call("PUT", "/v1/acl/token", {"Description": name, "Policies": [{"Name": name}]})["SecretID"]
+        token = self.call("PUT", "/v1/acl/token", {"Description": name, "Policies": [{"Name": name}]})
+        return token["SecretID"]
 
 
 class TlsConsul(Consul):

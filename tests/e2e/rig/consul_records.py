@@ -45,8 +45,16 @@ class ConsulRecords:
             return found if found and all(found.get(f) == v for f, v in fields.items()) else None
         return until(look, lambda: f"{service_id} with {fields}; there is {self.services()}", timeout)
 
+    def settle(self, agent, containers, *ids):
+        """Waits until the agent has compared everything, and these services are left: a container that starts
+        now is registered by then."""
+        marker = containers.run(f"marker-{agent.pid}-{len(ids)}")
+        self.expect(*ids, self.id(marker))
+        containers.docker.remove(marker)
+        self.expect(*ids)
+
     def make_agent_look(self):
-        """A service of somebody else's comes and goes: the agent looks at Consul again, twice at the least."""
+        """A service of somebody else's comes and goes: the agent looks at Consul again, twice at least."""
         for _ in range(2):
             looked = len(self.consul.requests("/v1/agent/checks"))
             self.consul.register(ID=f"look-{self.node}", Name="look")
