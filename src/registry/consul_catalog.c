@@ -82,12 +82,12 @@ static int read_answer(struct registry_reader *r, const struct consul_reply *rep
         return e->code;
     }
     r->catalog_answers++;
-    file_skipped_begin(&r->catalog_skipped);
+    skipped_begin(&r->catalog_skipped);
     int err = consul_decode_names(reply->body, reply->len, on_name, on_skipped, &a, &own, e);
     if (err < 0) {
         return err;
     }
-    file_skipped_end(&r->catalog_skipped);
+    skipped_end(&r->catalog_skipped);
     err = check_rights(r, &a, own, e);
     if (err < 0) {
         return err;

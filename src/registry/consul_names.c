@@ -39,7 +39,7 @@ static void name_free(struct consul_name *n)
 {
     consul_question_deinit(&n->question);
     table_deinit(&n->instances);
-    file_skipped_deinit(&n->skipped);
+    skipped_deinit(&n->skipped);
     free(n);
 }
 
@@ -154,11 +154,11 @@ static int take_answer(struct consul_name *n, const struct consul_reply *reply, 
 {
     struct answer a = {.name = n};
     table_init(&a.instances);
-    file_skipped_begin(&n->skipped);
+    skipped_begin(&n->skipped);
     int err =
         consul_decode_health(n->name, reply->body, reply->len, on_instance, on_skipped, &a, e);
     if (err == 0) {
-        file_skipped_end(&n->skipped);
+        skipped_end(&n->skipped);
         if (a.seen > 0) {
             apply(n, &a.instances);
         } else {

@@ -80,10 +80,10 @@ static void tell_table(struct registry_reader *r, bool fresh)
     }
 }
 
-void consul_reader_skip(struct registry_reader *r, struct file_skipped *known, const char *key,
+void consul_reader_skip(struct registry_reader *r, struct skipped *known, const char *key,
                         const struct err *why)
 {
-    if (file_skipped_is_new(known, key, why->msg) && r->state != CONSUL_READER_S_CLOSING) {
+    if (skipped_note_reason(known, key, why->msg) && r->state != CONSUL_READER_S_CLOSING) {
         r->events->skipped(r->ctx, key, why);
     }
 }
@@ -271,7 +271,7 @@ static void reader_closed(void *ctx)
     void *closed_ctx = r->closed_ctx;
     consul_names_free(r);
     consul_question_deinit(&r->catalog);
-    file_skipped_deinit(&r->catalog_skipped);
+    skipped_deinit(&r->catalog_skipped);
     table_deinit(&r->table);
     free(r);
     closed(closed_ctx);

@@ -7,7 +7,7 @@
 #include "base/map.h"
 #include "io/timer.h"
 #include "registry/consul_question.h"
-#include "registry/file_skipped.h"
+#include "registry/skipped.h"
 #include "tidewaiter/registry.h"
 
 extern const struct registry_reader_ops consul_reader_ops;
@@ -44,7 +44,7 @@ struct consul_name {
     enum consul_doubt doubt;
     struct err why; /* class NONE, or why its instances cannot be read: those above stay */
     bool why_told;
-    struct file_skipped skipped;
+    struct skipped skipped;
     char name[];
 };
 
@@ -75,7 +75,7 @@ struct registry_reader {
     struct consul_question catalog;
     uint64_t catalog_answers, catalog_index;
     bool own_seen; /* some answer had Consul's own service */
-    struct file_skipped catalog_skipped;
+    struct skipped catalog_skipped;
 
     struct consul_name *names; /* by name; in the order of their turns */
     msec_t swept_at;
@@ -97,7 +97,7 @@ void consul_reader_settle(struct registry_reader *r);
 /* What retrying may mend: everything is listed anew after a while. */
 void consul_reader_fail(struct registry_reader *r, const struct err *why);
 /* skipped(), unless it is known or we are closing. */
-void consul_reader_skip(struct registry_reader *r, struct file_skipped *known, const char *key,
+void consul_reader_skip(struct registry_reader *r, struct skipped *known, const char *key,
                         const struct err *why);
 static inline bool consul_reader_asks(const struct registry_reader *r)
 {

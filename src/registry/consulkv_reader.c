@@ -32,8 +32,8 @@
 #include "registry/consul_client.h"
 #include "registry/consul_query.h"
 #include "registry/consulkv_codec.h"
-#include "registry/etcd_layout.h"
-#include "registry/kv_skipped.h"
+#include "registry/kv_layout.h"
+#include "registry/skipped.h"
 #include "registry/record.h"
 
 #define LIST_MAX   (64u * 1024 * 1024)
@@ -62,7 +62,7 @@ struct registry_reader {
     bool once;
     const struct registry_reader_events *events;
     void *ctx;
-    struct etcd_layout layout;
+    struct kv_layout layout;
     struct consul_client client;
     enum reader_state state;
     enum reader_live live;
@@ -72,7 +72,7 @@ struct registry_reader {
     bool recalled;  /* the call's answer no longer counts */
     uint64_t index; /* of the last answer */
     msec_t asked_at;
-    struct kv_skipped skipped;
+    struct skipped skipped;
     struct table table; /* published */
     bool complete;      /* it was, at least once */
 
@@ -177,7 +177,7 @@ static void retry_later(struct registry_reader *r, struct err *why)
 static void skip(struct registry_reader *r, const struct consulkv_pair *pair, const struct err *why)
 {
     uint64_t digest = hash64(pair->value, pair->value_len);
-    if (kv_skipped_note(&r->skipped, pair->key, pair->key_len, digest) &&
+    if (skipped_note(&r->skipped, pair->key, pair->key_len, digest) &&
         r->state != READER_S_CLOSING) {
         r->events->skipped(r->ctx, pair->key, why);
     }
@@ -185,15 +185,15 @@ static void skip(struct registry_reader *r, const struct consulkv_pair *pair, co
 
 static void take(struct registry_reader *r, struct table *t, const struct consulkv_pair *pair)
 {
-    struct etcd_key key;
+    struct kv_key key;
     struct err why = ERR_INIT;
     struct service *svc = NULL;
-    enum etcd_key_kind kind = etcd_layout_parse(&r->layout, pair->key, pair->key_len, &key);
+    enum kv_key_kind kind = kv_layout_parse(&r->layout, pair->key, pair->key_len, &key);
     bool folder = pair->value_len == 0 && pair->key[pair->key_len - 1] == '/';
-    if (kind == ETCD_KEY_HIDDEN || folder) { /* folders: Consul's web interface makes such keys */
+    if (kind == KV_KEY_HIDDEN || folder) { /* folders: Consul's web interface makes such keys */
         return;
     }
-    if (kind != ETCD_KEY_SERVICE) {
+    if (kind != KV_KEY_SERVICE) {
         err_set(&why, ERR_INVALID, -EINVAL, "the key is not of the form %sNAME/ID", r->layout.dir);
         skip(r, pair, &why);
     } else if (record_decode(&svc, key.name, key.id, pair->value, pair->value_len, &why) < 0) {
@@ -225,11 +225,11 @@ static void publish(struct registry_reader *r, const struct consulkv_list *list)
 {
     struct table next;
     table_init(&next);
-    kv_skipped_begin(&r->skipped);
+    skipped_begin(&r->skipped);
     for (size_t i = 0; i < list->n; i++) {
         take(r, &next, &list->pairs[i]);
     }
-    kv_skipped_end(&r->skipped);
+    skipped_end(&r->skipped);
     bool changed = !r->complete || !table_equal(&r->table, &next);
     if (changed) {
         table_swap(&r->table, &next);
@@ -334,7 +334,7 @@ static int reader_open(struct registry_reader **ret, struct io *io,
         return err;
     }
     /* no node: no failure */
-    must(etcd_layout_init(&r->layout, config->uri, NULL, REGISTRY_NATIVE, e) == 0);
+    must(kv_layout_init(&r->layout, config->uri, NULL, REGISTRY_NATIVE, e) == 0);
     table_init(&r->table);
     backoff_init(&r->backoff, RETRY_MIN, RETRY_MAX, hash64(&r, sizeof(r)) ^ io_now(io));
     *ret = take_ptr(r);
@@ -364,8 +364,8 @@ static void reader_closed(void *ctx)
     struct registry_reader *r = ctx;
     void (*closed)(void *) = r->closed;
     void *closed_ctx = r->closed_ctx;
-    etcd_layout_deinit(&r->layout);
-    kv_skipped_deinit(&r->skipped);
+    kv_layout_deinit(&r->layout);
+    skipped_deinit(&r->skipped);
     table_deinit(&r->table);
     free(r);
     closed(closed_ctx);

@@ -8,7 +8,7 @@
 #include "registry/consul_client.h"
 #include "registry/consulkv_codec.h"
 #include "registry/consulkv_session.h"
-#include "registry/etcd_layout.h"
+#include "registry/kv_layout.h"
 #include "registry/kv_batch.h"
 #include "registry/kv_owned.h"
 #include "registry/record_owner.h"
@@ -82,7 +82,7 @@ struct registry_writer {
     bool adopt_by_id;
     bool dry_run;
 
-    struct etcd_layout layout;
+    struct kv_layout layout;
     struct consul_client client;
     struct consulkv_session session;
     struct kv_owned owned;

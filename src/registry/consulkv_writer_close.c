@@ -30,7 +30,7 @@ static void on_closed(void *ctx)
     void *closed_ctx = w->closed_ctx;
     kv_owned_deinit(&w->owned);
     kv_batch_deinit(&w->batch);
-    etcd_layout_deinit(&w->layout);
+    kv_layout_deinit(&w->layout);
     free(w->node);
     free(w->id_host);
     w->magic = 0;

@@ -41,8 +41,8 @@ enum consulkv_holder consulkv_writer_holder(const struct registry_writer *w, con
 static bool owner_of(const struct registry_writer *w, const struct consulkv_pair *pair,
                      enum registry_owner *ret)
 {
-    struct etcd_key key;
-    if (etcd_layout_parse(&w->layout, pair->key, pair->key_len, &key) != ETCD_KEY_SERVICE) {
+    struct kv_key key;
+    if (kv_layout_parse(&w->layout, pair->key, pair->key_len, &key) != KV_KEY_SERVICE) {
         return false;
     }
     switch (consulkv_writer_holder(w, pair->session)) {

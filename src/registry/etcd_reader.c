@@ -26,10 +26,10 @@
 #include "base/must.h"
 #include "io/timer.h"
 #include "registry/etcd_client.h"
-#include "registry/etcd_layout.h"
+#include "registry/kv_layout.h"
 #include "registry/etcd_request.h"
 #include "registry/etcd_watch.h"
-#include "registry/kv_skipped.h"
+#include "registry/skipped.h"
 #include "registry/record.h"
 #include "registry/skydns_codec.h"
 
@@ -59,7 +59,7 @@ struct registry_reader {
     bool once;
     const struct registry_reader_events *events;
     void *ctx;
-    struct etcd_layout layout;
+    struct kv_layout layout;
     struct etcd_client client;
     enum reader_state state;
     enum reader_live live;
@@ -68,7 +68,7 @@ struct registry_reader {
     struct etcd_call page_call, ping_call;
     int64_t ping_revision; /* of what was seen when it was sent: the answer is not older */
     struct etcd_watch watch;
-    struct kv_skipped skipped;
+    struct skipped skipped;
 
     struct table table; /* published */
     bool complete;      /* it was, at least once */
@@ -142,8 +142,7 @@ static void retry_later(struct registry_reader *r, const struct err *why)
 static void skip(struct registry_reader *r, const struct etcd_kv *kv, const struct err *why)
 {
     uint64_t digest = hash64(kv->value, kv->value_len);
-    if (kv_skipped_note(&r->skipped, kv->key, kv->key_len, digest) &&
-        r->state != READER_S_CLOSING) {
+    if (skipped_note(&r->skipped, kv->key, kv->key_len, digest) && r->state != READER_S_CLOSING) {
         r->events->skipped(r->ctx, kv->key, why);
     }
 }
@@ -151,40 +150,40 @@ static void skip(struct registry_reader *r, const struct etcd_kv *kv, const stru
 /* Puts the record into t; true when that changed it. */
 static bool apply_put(struct registry_reader *r, struct table *t, const struct etcd_kv *kv)
 {
-    struct etcd_key key;
+    struct kv_key key;
     struct err why = ERR_INIT;
     struct service *svc = NULL;
-    switch (etcd_layout_parse(&r->layout, kv->key, kv->key_len, &key)) {
-    case ETCD_KEY_HIDDEN:
+    switch (kv_layout_parse(&r->layout, kv->key, kv->key_len, &key)) {
+    case KV_KEY_HIDDEN:
         return false;
-    case ETCD_KEY_ZONE:
+    case KV_KEY_ZONE:
         err_set(&why, ERR_INVALID, -EINVAL, "a record of the zone itself, not of a service");
         skip(r, kv, &why);
         return false;
-    case ETCD_KEY_OTHER:
+    case KV_KEY_OTHER:
         err_set(&why, ERR_INVALID, -EINVAL, "the key is not of the form %s%s/ID", r->layout.dir,
-                r->layout.kind == ETCD_LAYOUT_SKYDNS ? "LABEL[/LABEL…]" : "NAME");
+                r->layout.kind == KV_LAYOUT_SKYDNS ? "LABEL[/LABEL…]" : "NAME");
         skip(r, kv, &why);
         return false;
-    case ETCD_KEY_SERVICE:
+    case KV_KEY_SERVICE:
         break;
     }
-    int err = r->layout.kind == ETCD_LAYOUT_SKYDNS
+    int err = r->layout.kind == KV_LAYOUT_SKYDNS
                   ? skydns_decode(&svc, key.name, key.id, kv->value, kv->value_len, &why)
                   : record_decode(&svc, key.name, key.id, kv->value, kv->value_len, &why);
     if (err < 0) {
         skip(r, kv, &why);
         return table_remove(t, key.name, key.id);
     }
-    kv_skipped_forget(&r->skipped, kv->key, kv->key_len);
+    skipped_forget(&r->skipped, kv->key, kv->key_len);
     return table_put(t, svc);
 }
 
 static bool apply_delete(struct registry_reader *r, struct table *t, const struct etcd_kv *kv)
 {
-    struct etcd_key key;
-    kv_skipped_forget(&r->skipped, kv->key, kv->key_len);
-    return etcd_layout_parse(&r->layout, kv->key, kv->key_len, &key) == ETCD_KEY_SERVICE &&
+    struct kv_key key;
+    skipped_forget(&r->skipped, kv->key, kv->key_len);
+    return kv_layout_parse(&r->layout, kv->key, kv->key_len, &key) == KV_KEY_SERVICE &&
            table_remove(t, key.name, key.id);
 }
 
@@ -217,13 +216,13 @@ static void list_begin(struct registry_reader *r)
     table_init(&r->next);
     buf_reset(&r->from);
     buf_append(&r->from, r->layout.dir, r->layout.dir_len);
-    kv_skipped_begin(&r->skipped);
+    skipped_begin(&r->skipped);
     page_ask(r);
 }
 
 static void list_complete(struct registry_reader *r)
 {
-    kv_skipped_end(&r->skipped);
+    skipped_end(&r->skipped);
     bool fresh = r->answering > r->answered;
     r->answered = r->answering;
     r->relist = false;
@@ -421,7 +420,7 @@ static int reader_open(struct registry_reader **ret, struct io *io,
         return err;
     }
     /* no node: no failure */
-    must(etcd_layout_init(&r->layout, config->uri, NULL, REGISTRY_NATIVE, e) == 0);
+    must(kv_layout_init(&r->layout, config->uri, NULL, REGISTRY_NATIVE, e) == 0);
     r->watch.key = r->layout.dir;
     r->watch.end = r->layout.end;
     etcd_watch_init(&r->watch, &r->client);
@@ -460,8 +459,8 @@ static void reader_closed(void *ctx)
     void (*closed)(void *) = r->closed;
     void *closed_ctx = r->closed_ctx;
     etcd_watch_deinit(&r->watch);
-    etcd_layout_deinit(&r->layout);
-    kv_skipped_deinit(&r->skipped);
+    kv_layout_deinit(&r->layout);
+    skipped_deinit(&r->skipped);
     table_deinit(&r->table);
     table_deinit(&r->next);
     buf_deinit(&r->from);

@@ -398,13 +398,13 @@ static int writer_open(struct registry_writer **ret, struct io *io,
     if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
         return err_set(e, ERR_BUG, -errno, "no random numbers: %s", strerror(errno));
     }
-    int r = etcd_layout_init(&w->layout, config->uri, config->node, config->dialect, e);
+    int r = kv_layout_init(&w->layout, config->uri, config->node, config->dialect, e);
     if (r < 0) {
         return r;
     }
     r = etcd_client_init(&w->client, io, config->uri, on_suspect, w, e);
     if (r < 0) {
-        etcd_layout_deinit(&w->layout);
+        kv_layout_deinit(&w->layout);
         return r;
     }
     w->node = xstrdup(config->node);
@@ -427,11 +427,11 @@ static int writer_encode(const struct registry_writer *w, const struct service *
                          struct buf *ret_key, struct buf *ret_value, uint64_t *ret_digest,
                          struct err *e)
 {
-    int r = etcd_layout_key(&w->layout, svc, ret_key, e);
+    int r = kv_layout_key(&w->layout, svc, ret_key, e);
     if (r < 0) {
         return r;
     }
-    if (w->layout.kind == ETCD_LAYOUT_SERVICES) {
+    if (w->layout.kind == KV_LAYOUT_SERVICES) {
         return record_encode_digest(w->uri->form, svc, ret_value, ret_digest, e);
     }
     size_t before = ret_value->len;

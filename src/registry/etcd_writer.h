@@ -6,7 +6,7 @@
 #include "io/timer.h"
 #include "registry/agent_record.h"
 #include "registry/etcd_lease.h"
-#include "registry/etcd_layout.h"
+#include "registry/kv_layout.h"
 #include "registry/etcd_request.h"
 #include "registry/etcd_watch.h"
 #include "registry/kv_batch.h"
@@ -80,7 +80,7 @@ struct registry_writer {
     unsigned ttl_s;
     bool dry_run;
 
-    struct etcd_layout layout;
+    struct kv_layout layout;
     struct etcd_client client;
     struct etcd_lease lease;
     struct writer_watch keys_watch;   /* of the prefix */

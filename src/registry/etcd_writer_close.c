@@ -28,7 +28,7 @@ static void on_closed(void *ctx)
     void *closed_ctx = w->closed_ctx;
     writer_watch_deinit(w);
     kv_owned_deinit(&w->owned);
-    etcd_layout_deinit(&w->layout);
+    kv_layout_deinit(&w->layout);
     kv_batch_deinit(&w->batch);
     free(w->list.keys);
     free(w->node);

@@ -30,12 +30,12 @@
 
 bool writer_is_service(const struct registry_writer *w, const struct etcd_kv *kv)
 {
-    struct etcd_key key;
-    return etcd_layout_parse(&w->layout, kv->key, kv->key_len, &key) == ETCD_KEY_SERVICE;
+    struct kv_key key;
+    return kv_layout_parse(&w->layout, kv->key, kv->key_len, &key) == KV_KEY_SERVICE;
 }
 
 /* By id or value, on whatever lease it is. */
-static bool written_by_us(const struct registry_writer *w, const struct etcd_key *key,
+static bool written_by_us(const struct registry_writer *w, const struct kv_key *key,
                           const struct etcd_kv *kv)
 {
     if (record_id_of_host(key->id, w->node)) {
@@ -55,11 +55,11 @@ static bool written_by_us(const struct registry_writer *w, const struct etcd_key
 static enum registry_owner owner_by_content(const struct registry_writer *w,
                                             const struct etcd_kv *kv)
 {
-    struct etcd_key key;
-    if (etcd_layout_parse(&w->layout, kv->key, kv->key_len, &key) != ETCD_KEY_SERVICE) {
+    struct kv_key key;
+    if (kv_layout_parse(&w->layout, kv->key, kv->key_len, &key) != KV_KEY_SERVICE) {
         return REGISTRY_FOREIGN;
     }
-    bool skydns = w->layout.kind == ETCD_LAYOUT_SKYDNS;
+    bool skydns = w->layout.kind == KV_LAYOUT_SKYDNS;
     if (!skydns && w->dialect == REGISTRY_NATIVE) {
         return written_by_us(w, &key, kv) ? REGISTRY_OURS : REGISTRY_FOREIGN;
     }

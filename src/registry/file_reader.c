@@ -39,7 +39,7 @@
 #include "io/fswatch.h"
 #include "io/timer.h"
 #include "registry/file_doc.h"
-#include "registry/file_skipped.h"
+#include "registry/skipped.h"
 #include "registry/file_store.h"
 #include "registry/uri.h"
 
@@ -88,7 +88,7 @@ struct registry_reader {
     bool changed;       /* it is not what the caller was told last */
     int64_t mtime_ns;   /* of the file when it was renewed last, */
     int64_t renewed_at; /* and monotonic; may lie before the clock's beginning */
-    struct file_skipped skipped;
+    struct skipped skipped;
 
     struct io_fswatch *watch;
     struct io_timer check;
@@ -127,7 +127,7 @@ static void tell_table(struct registry_reader *r, const struct table *table)
 static void on_skipped(void *ctx, const char *key, const struct err *why)
 {
     struct registry_reader *r = ctx;
-    if (file_skipped_is_new(&r->skipped, key, why->msg) && r->state != FILE_READER_S_CLOSING) {
+    if (skipped_note_reason(&r->skipped, key, why->msg) && r->state != FILE_READER_S_CLOSING) {
         r->events->skipped(r->ctx, key, why);
     }
 }
@@ -192,14 +192,14 @@ static int read_contents(struct registry_reader *r, struct err *e)
     }
     bool same = before.known && before.digest == r->store.digest && before.len == r->store.len;
     if (!same || r->unreadable.class != ERR_NONE || !r->has_doc) {
-        file_skipped_begin(&r->skipped);
+        skipped_begin(&r->skipped);
         res = file_doc_decode(&doc, buf_str(&text), text.len, on_skipped, r, e);
         if (res < 0) {
             err_wrap(e, "%s", r->path);
             r->unreadable = *e;
             return res;
         }
-        file_skipped_end(&r->skipped);
+        skipped_end(&r->skipped);
         take_table(r, &doc);
     }
     err_reset(&r->unreadable);
@@ -354,7 +354,7 @@ static void on_closed(struct io_defer *d)
     void (*done)(void *ctx) = r->done;
     void *ctx = r->done_ctx;
     file_doc_deinit(&r->doc);
-    file_skipped_deinit(&r->skipped);
+    skipped_deinit(&r->skipped);
     free(r->path);
     free(r);
     done(ctx);

@@ -10,7 +10,7 @@
 #include "registry/agent_record.h"
 #include "registry/etcd_error.h"
 #include "registry/etcd_event.h"
-#include "registry/etcd_layout.h"
+#include "registry/kv_layout.h"
 #include "registry/etcd_response.h"
 #include "registry/uri.h"
 
@@ -94,15 +94,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     agent_record_decode(&record, text, size);
     sink ^= strlen(record.instance);
 
-    struct etcd_layout layout;
-    struct etcd_key key;
+    struct kv_layout layout;
+    struct kv_key key;
     char prefix[] = "/s";
     const struct registry_uri uri = {.scheme = REGISTRY_ETCD, .prefix = prefix};
-    if (etcd_layout_init(&layout, &uri, NULL, REGISTRY_NATIVE, &e) == 0) {
-        if (etcd_layout_parse(&layout, text, size, &key) == ETCD_KEY_SERVICE) {
+    if (kv_layout_init(&layout, &uri, NULL, REGISTRY_NATIVE, &e) == 0) {
+        if (kv_layout_parse(&layout, text, size, &key) == KV_KEY_SERVICE) {
             sink ^= strlen(key.name) ^ strlen(key.id);
         }
-        etcd_layout_deinit(&layout);
+        kv_layout_deinit(&layout);
     }
     buf_deinit(&copy);
     return 0;

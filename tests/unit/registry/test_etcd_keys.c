@@ -13,9 +13,9 @@
 
 #include "base/buf.h"
 #include "registry/agent_record.h"
-#include "registry/etcd_layout.h"
+#include "registry/kv_layout.h"
 #include "registry/kv_owned.h"
-#include "registry/kv_skipped.h"
+#include "registry/skipped.h"
 #include "registry/uri.h"
 
 static char services_prefix[] = "/services", short_prefix[] = "/s";
@@ -24,9 +24,9 @@ static const struct registry_uri short_one = {.scheme = REGISTRY_ETCD, .prefix =
 
 static void layout(void **state)
 {
-    struct etcd_layout l;
+    struct kv_layout l;
     struct err e = ERR_INIT;
-    assert_int_equal(etcd_layout_init(&l, &services, "n1", REGISTRY_NATIVE, &e), 0);
+    assert_int_equal(kv_layout_init(&l, &services, "n1", REGISTRY_NATIVE, &e), 0);
     assert_string_equal(l.dir, "/services/");
     assert_int_equal(l.dir_len, 10);
     assert_string_equal(l.end, "/services0");
@@ -40,12 +40,12 @@ static void layout(void **state)
                                 .weight = SERVICE_WEIGHT_UNSET};
     struct buf key = BUF_INIT(4096);
     assert_int_equal(service_new(&svc, &spec, &e), 0);
-    assert_int_equal(etcd_layout_key(&l, svc, &key, &e), 0);
+    assert_int_equal(kv_layout_key(&l, svc, &key, &e), 0);
     assert_string_equal(buf_str(&key), "/services/web/n1:web-1:80");
     service_unref(svc);
 
-    struct etcd_key parsed;
-    assert_int_equal(etcd_layout_parse(&l, key.data, key.len, &parsed), ETCD_KEY_SERVICE);
+    struct kv_key parsed;
+    assert_int_equal(kv_layout_parse(&l, key.data, key.len, &parsed), KV_KEY_SERVICE);
     assert_string_equal(parsed.name, "web");
     assert_string_equal(parsed.id, "n1:web-1:80");
     buf_deinit(&key);
@@ -53,24 +53,24 @@ static void layout(void **state)
     static const struct {
         const char *key;
         size_t len; /* 0: strlen */
-        enum etcd_key_kind kind;
+        enum kv_key_kind kind;
     } cases[] = {
-        {"/services/.agents/n1", 0, ETCD_KEY_HIDDEN},
-        {"/services/.x", 0, ETCD_KEY_HIDDEN},
-        {"/services/web", 0, ETCD_KEY_OTHER},
-        {"/services/web/", 0, ETCD_KEY_OTHER},
-        {"/services//id", 0, ETCD_KEY_OTHER},
-        {"/services/a/b/c", 0, ETCD_KEY_OTHER},
-        {"/services/", 0, ETCD_KEY_OTHER},
-        {"/services", 0, ETCD_KEY_OTHER},
-        {"/service/web/x", 0, ETCD_KEY_OTHER},
-        {"/services/we\nb/x", 0, ETCD_KEY_OTHER},
-        {"/services/web/a\0b", 17, ETCD_KEY_OTHER},
-        {"", 0, ETCD_KEY_OTHER},
+        {"/services/.agents/n1", 0, KV_KEY_HIDDEN},
+        {"/services/.x", 0, KV_KEY_HIDDEN},
+        {"/services/web", 0, KV_KEY_OTHER},
+        {"/services/web/", 0, KV_KEY_OTHER},
+        {"/services//id", 0, KV_KEY_OTHER},
+        {"/services/a/b/c", 0, KV_KEY_OTHER},
+        {"/services/", 0, KV_KEY_OTHER},
+        {"/services", 0, KV_KEY_OTHER},
+        {"/service/web/x", 0, KV_KEY_OTHER},
+        {"/services/we\nb/x", 0, KV_KEY_OTHER},
+        {"/services/web/a\0b", 17, KV_KEY_OTHER},
+        {"", 0, KV_KEY_OTHER},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         size_t len = cases[i].len ? cases[i].len : strlen(cases[i].key);
-        int kind = (int)etcd_layout_parse(&l, cases[i].key, len, &parsed);
+        int kind = (int)kv_layout_parse(&l, cases[i].key, len, &parsed);
         if (kind != (int)cases[i].kind) {
             fail_msg("%s: %d, not %d", cases[i].key, kind, (int)cases[i].kind);
         }
@@ -79,13 +79,11 @@ static void layout(void **state)
     memcpy(longest, "/services/", 10);
     memset(longest + 10, 'n', SERVICE_NAME_MAX + 1);
     memcpy(longest + 10 + SERVICE_NAME_MAX, "/i", 2);
-    assert_int_equal(etcd_layout_parse(&l, longest, 12 + SERVICE_NAME_MAX, &parsed),
-                     ETCD_KEY_SERVICE);
+    assert_int_equal(kv_layout_parse(&l, longest, 12 + SERVICE_NAME_MAX, &parsed), KV_KEY_SERVICE);
     memcpy(longest + 10 + SERVICE_NAME_MAX, "n/i", 3);
-    assert_int_equal(etcd_layout_parse(&l, longest, 13 + SERVICE_NAME_MAX, &parsed),
-                     ETCD_KEY_OTHER);
-    etcd_layout_deinit(&l);
-    etcd_layout_deinit(&l);
+    assert_int_equal(kv_layout_parse(&l, longest, 13 + SERVICE_NAME_MAX, &parsed), KV_KEY_OTHER);
+    kv_layout_deinit(&l);
+    kv_layout_deinit(&l);
 }
 
 static void nodes(void **state)
@@ -95,20 +93,20 @@ static void nodes(void **state)
     longest[254] = '\0';
     const char *const bad[] = {"", "a/b", "a\nb", longest};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        struct etcd_layout l;
+        struct kv_layout l;
         struct err e = ERR_INIT;
-        assert_int_equal(etcd_layout_init(&l, &short_one, bad[i], REGISTRY_NATIVE, &e), -EINVAL);
+        assert_int_equal(kv_layout_init(&l, &short_one, bad[i], REGISTRY_NATIVE, &e), -EINVAL);
         assert_int_equal(e.class, ERR_INVALID);
         assert_non_null(strstr(e.msg, "node name"));
     }
-    struct etcd_layout l;
+    struct kv_layout l;
     struct err e = ERR_INIT;
     longest[253] = '\0';
-    assert_int_equal(etcd_layout_init(&l, &short_one, longest, REGISTRY_NATIVE, &e), 0);
-    etcd_layout_deinit(&l);
-    assert_int_equal(etcd_layout_init(&l, &short_one, NULL, REGISTRY_NATIVE, &e), 0);
+    assert_int_equal(kv_layout_init(&l, &short_one, longest, REGISTRY_NATIVE, &e), 0);
+    kv_layout_deinit(&l);
+    assert_int_equal(kv_layout_init(&l, &short_one, NULL, REGISTRY_NATIVE, &e), 0);
     assert_null(l.record);
-    etcd_layout_deinit(&l);
+    kv_layout_deinit(&l);
 }
 
 static void owned(void **state)
@@ -130,22 +128,22 @@ static void owned(void **state)
 
 static void skipped(void **state)
 {
-    struct kv_skipped s = {0};
-    kv_skipped_begin(&s);
-    assert_true(kv_skipped_note(&s, "a", 1, 1));
-    assert_false(kv_skipped_note(&s, "a", 1, 1));
-    assert_true(kv_skipped_note(&s, "a", 1, 2)); /* other content */
-    assert_true(kv_skipped_note(&s, "b", 1, 1));
-    kv_skipped_end(&s);
-    kv_skipped_begin(&s);
-    assert_false(kv_skipped_note(&s, "a", 1, 2));
-    kv_skipped_end(&s); /* b was not there any more */
-    assert_true(kv_skipped_note(&s, "b", 1, 1));
-    kv_skipped_forget(&s, "a", 1);
-    kv_skipped_forget(&s, "never", 5);
-    assert_true(kv_skipped_note(&s, "a", 1, 2));
-    kv_skipped_deinit(&s);
-    kv_skipped_deinit(&s);
+    struct skipped s = {0};
+    skipped_begin(&s);
+    assert_true(skipped_note(&s, "a", 1, 1));
+    assert_false(skipped_note(&s, "a", 1, 1));
+    assert_true(skipped_note(&s, "a", 1, 2)); /* other content */
+    assert_true(skipped_note(&s, "b", 1, 1));
+    skipped_end(&s);
+    skipped_begin(&s);
+    assert_false(skipped_note(&s, "a", 1, 2));
+    skipped_end(&s); /* b was not there any more */
+    assert_true(skipped_note(&s, "b", 1, 1));
+    skipped_forget(&s, "a", 1);
+    skipped_forget(&s, "never", 5);
+    assert_true(skipped_note(&s, "a", 1, 2));
+    skipped_deinit(&s);
+    skipped_deinit(&s);
 }
 
 static void agent_record(void **state)

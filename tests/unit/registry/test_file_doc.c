@@ -17,7 +17,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "registry/file_keys.h"
-#include "registry/file_skipped.h"
+#include "registry/skipped.h"
 
 #define REC(name, id) "{\"host\":\"h\",\"port\":80,\"name\":\"" name "\",\"id\":\"" id "\"}"
 
@@ -126,21 +126,21 @@ static void a_bad_record_is_left_out_alone(void **state)
 
 static void skipped_records_are_new_once(void **state)
 {
-    struct file_skipped s = {0};
-    file_skipped_begin(&s);
-    assert_true(file_skipped_is_new(&s, "a", "why"));
-    assert_true(file_skipped_is_new(&s, "b", "why"));
-    file_skipped_end(&s);
-    file_skipped_begin(&s); /* a document that breaks off */
-    assert_false(file_skipped_is_new(&s, "b", "why"));
-    file_skipped_begin(&s);
-    assert_false(file_skipped_is_new(&s, "a", "why"));
-    assert_true(file_skipped_is_new(&s, "b", "another"));
-    file_skipped_end(&s);
-    file_skipped_begin(&s);
-    assert_true(file_skipped_is_new(&s, "b", "why")); /* it was well in between */
-    file_skipped_end(&s);
-    file_skipped_deinit(&s);
+    struct skipped s = {0};
+    skipped_begin(&s);
+    assert_true(skipped_note_reason(&s, "a", "why"));
+    assert_true(skipped_note_reason(&s, "b", "why"));
+    skipped_end(&s);
+    skipped_begin(&s); /* a document that breaks off */
+    assert_false(skipped_note_reason(&s, "b", "why"));
+    skipped_begin(&s);
+    assert_false(skipped_note_reason(&s, "a", "why"));
+    assert_true(skipped_note_reason(&s, "b", "another"));
+    skipped_end(&s);
+    skipped_begin(&s);
+    assert_true(skipped_note_reason(&s, "b", "why")); /* it was well in between */
+    skipped_end(&s);
+    skipped_deinit(&s);
 }
 
 int main(void)

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "registry/etcd_layout.h"
+#include "registry/kv_layout.h"
 #include "registry/kv_batch.h"
 #include "registry/record_owner.h"
 #include "registry/uri.h"
@@ -103,18 +103,18 @@ static void consul_layout(void **state)
 {
     static char prefix[] = "services";
     static const struct registry_uri uri = {.scheme = REGISTRY_CONSULKV, .prefix = prefix};
-    struct etcd_layout l;
+    struct kv_layout l;
     struct err e = ERR_INIT;
-    assert_int_equal(etcd_layout_init(&l, &uri, "n1", REGISTRY_NATIVE, &e), 0);
+    assert_int_equal(kv_layout_init(&l, &uri, "n1", REGISTRY_NATIVE, &e), 0);
     assert_string_equal(l.dir, "services/");
     assert_string_equal(l.record, "services/.agents/n1");
     assert_false(l.apart);
-    etcd_layout_deinit(&l);
-    assert_int_equal(etcd_layout_init(&l, &uri, "n1", REGISTRY_REGISTRATOR, &e), 0);
+    kv_layout_deinit(&l);
+    assert_int_equal(kv_layout_init(&l, &uri, "n1", REGISTRY_REGISTRATOR, &e), 0);
     assert_string_equal(l.dir, "services/");
     assert_string_equal(l.record, ".tidewaiter/agents/services/n1");
     assert_true(l.apart);
-    etcd_layout_deinit(&l);
+    kv_layout_deinit(&l);
 }
 
 /* ---- owners ---- */

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "registry/etcd_layout.h"
+#include "registry/kv_layout.h"
 #include "registry/uri.h"
 #include "tidewaiter/registry.h"
 
@@ -205,12 +205,12 @@ static void parsed_keys(void **state)
 
 static void layout(void **state)
 {
-    struct etcd_layout l;
+    struct kv_layout l;
     struct err e = ERR_INIT;
     char prefix[] = "/skydns/local/svc", root[] = "", services[] = "/services";
     struct registry_uri uri = {.scheme = REGISTRY_SKYDNS, .prefix = prefix};
-    assert_int_equal(etcd_layout_init(&l, &uri, "node1", REGISTRY_NATIVE, &e), 0);
-    assert_int_equal(l.kind, ETCD_LAYOUT_SKYDNS);
+    assert_int_equal(kv_layout_init(&l, &uri, "node1", REGISTRY_NATIVE, &e), 0);
+    assert_int_equal(l.kind, KV_LAYOUT_SKYDNS);
     assert_string_equal(l.dir, "/skydns/local/svc/");
     assert_string_equal(l.end, "/skydns/local/svc0");
     assert_string_equal(l.record, "/.tidewaiter/agents/skydns/local/svc/node1");
@@ -223,15 +223,15 @@ static void layout(void **state)
                                 .weight = SERVICE_WEIGHT_UNSET};
     struct service *svc = make(&spec);
     struct buf key = BUF_INIT(4096);
-    assert_int_equal(etcd_layout_key(&l, svc, &key, &e), 0);
+    assert_int_equal(kv_layout_key(&l, svc, &key, &e), 0);
     assert_string_equal(buf_str(&key), "/skydns/local/svc/web/host1-whoami-8080");
-    struct etcd_key parsed;
-    assert_int_equal(etcd_layout_parse(&l, key.data, key.len, &parsed), ETCD_KEY_SERVICE);
+    struct kv_key parsed;
+    assert_int_equal(kv_layout_parse(&l, key.data, key.len, &parsed), KV_KEY_SERVICE);
     assert_string_equal(parsed.name, "web");
     assert_string_equal(parsed.id, "host1-whoami-8080");
     service_unref(svc);
-    assert_int_equal(etcd_layout_parse(&l, "/skydns/local/svc/x", 19, &parsed), ETCD_KEY_ZONE);
-    assert_int_equal(etcd_layout_parse(&l, "/skydns/local/sv/x/y", 20, &parsed), ETCD_KEY_OTHER);
+    assert_int_equal(kv_layout_parse(&l, "/skydns/local/svc/x", 19, &parsed), KV_KEY_ZONE);
+    assert_int_equal(kv_layout_parse(&l, "/skydns/local/sv/x/y", 20, &parsed), KV_KEY_OTHER);
 
     /* a DNS name: id.name.svc.local, at most 253 bytes */
     char name[SERVICE_NAME_MAX + 1];
@@ -243,37 +243,37 @@ static void layout(void **state)
     spec.id = "i";
     svc = make(&spec);
     buf_reset(&key);
-    assert_int_equal(etcd_layout_key(&l, svc, &key, &e), 0);
+    assert_int_equal(kv_layout_key(&l, svc, &key, &e), 0);
     service_unref(svc);
     spec.id = "ii";
     svc = make(&spec);
     buf_reset(&key);
-    assert_int_equal(etcd_layout_key(&l, svc, &key, &e), -EMSGSIZE);
+    assert_int_equal(kv_layout_key(&l, svc, &key, &e), -EMSGSIZE);
     assert_int_equal(e.class, ERR_INVALID);
     assert_non_null(strstr(e.msg, "a DNS name of 254 bytes, at most 253"));
     service_unref(svc);
     buf_deinit(&key);
-    etcd_layout_deinit(&l);
+    kv_layout_deinit(&l);
 
     /* Registrator's etcd: the record is apart, too, and at its root hidden from readers */
     uri = (struct registry_uri){.scheme = REGISTRY_ETCD, .prefix = services};
-    assert_int_equal(etcd_layout_init(&l, &uri, "n", REGISTRY_REGISTRATOR, &e), 0);
+    assert_int_equal(kv_layout_init(&l, &uri, "n", REGISTRY_REGISTRATOR, &e), 0);
     assert_string_equal(l.record, "/.tidewaiter/agents/services/n");
     assert_true(l.apart);
-    etcd_layout_deinit(&l);
+    kv_layout_deinit(&l);
     uri.prefix = root;
-    assert_int_equal(etcd_layout_init(&l, &uri, "n", REGISTRY_REGISTRATOR, &e), 0);
+    assert_int_equal(kv_layout_init(&l, &uri, "n", REGISTRY_REGISTRATOR, &e), 0);
     assert_string_equal(l.dir, "/");
     assert_string_equal(l.end, "0");
     assert_string_equal(l.record, "/.tidewaiter/agents/n");
-    assert_int_equal(etcd_layout_parse(&l, l.record, strlen(l.record), &parsed), ETCD_KEY_HIDDEN);
-    assert_int_equal(etcd_layout_parse(&l, "/web/x", 6, &parsed), ETCD_KEY_SERVICE);
+    assert_int_equal(kv_layout_parse(&l, l.record, strlen(l.record), &parsed), KV_KEY_HIDDEN);
+    assert_int_equal(kv_layout_parse(&l, "/web/x", 6, &parsed), KV_KEY_SERVICE);
     assert_string_equal(parsed.name, "web");
-    etcd_layout_deinit(&l);
+    kv_layout_deinit(&l);
     uri.prefix = services;
-    assert_int_equal(etcd_layout_init(&l, &uri, "n", REGISTRY_NATIVE, &e), 0);
+    assert_int_equal(kv_layout_init(&l, &uri, "n", REGISTRY_NATIVE, &e), 0);
     assert_false(l.apart);
-    etcd_layout_deinit(&l);
+    kv_layout_deinit(&l);
 }
 
 /* ---- values ---- */

@@ -2,7 +2,7 @@
  * The key layout. Happy path: compose and split keys. A key of another shape is classified, never an
  * error: other programs may keep keys of their own below the prefix. No I/O.
  */
-#include "registry/etcd_layout.h"
+#include "registry/kv_layout.h"
 
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -19,13 +19,13 @@
 
 #define RECORDS_APART ".tidewaiter/agents"
 
-int etcd_layout_init(struct etcd_layout *ret, const struct registry_uri *uri, const char *node,
-                     enum registry_dialect dialect, struct err *e)
+int kv_layout_init(struct kv_layout *ret, const struct registry_uri *uri, const char *node,
+                   enum registry_dialect dialect, struct err *e)
 {
     const char *prefix = uri->prefix;
-    enum etcd_layout_kind kind =
-        uri->scheme == REGISTRY_SKYDNS ? ETCD_LAYOUT_SKYDNS : ETCD_LAYOUT_SERVICES;
-    bool apart = kind == ETCD_LAYOUT_SKYDNS || dialect == REGISTRY_REGISTRATOR;
+    enum kv_layout_kind kind =
+        uri->scheme == REGISTRY_SKYDNS ? KV_LAYOUT_SKYDNS : KV_LAYOUT_SERVICES;
+    bool apart = kind == KV_LAYOUT_SKYDNS || dialect == REGISTRY_REGISTRATOR;
     if (node) {
         size_t len = strlen(node);
         if (len == 0 || len > NODE_MAX || strchr(node, '/') || !str_printable(node, len)) {
@@ -47,7 +47,7 @@ int etcd_layout_init(struct etcd_layout *ret, const struct registry_uri *uri, co
     }
     must(!buf_error(&dir) && !buf_error(&record)); /* the URI caps the prefix */
     size_t dir_len = dir.len; /* before buf_take(): initialisers have no order */
-    *ret = (struct etcd_layout){
+    *ret = (struct kv_layout){
         .kind = kind,
         .apart = apart,
         .dir_len = dir_len,
@@ -58,7 +58,7 @@ int etcd_layout_init(struct etcd_layout *ret, const struct registry_uri *uri, co
     return 0;
 }
 
-void etcd_layout_deinit(struct etcd_layout *l)
+void kv_layout_deinit(struct kv_layout *l)
 {
     free(take_ptr(l->dir));
     free(take_ptr(l->end));
@@ -66,7 +66,7 @@ void etcd_layout_deinit(struct etcd_layout *l)
     l->dir_len = 0;
 }
 
-static int skydns_key(const struct etcd_layout *l, const struct service *svc, struct buf *out,
+static int skydns_key(const struct kv_layout *l, const struct service *svc, struct buf *out,
                       struct err *e)
 {
     size_t before = out->len;
@@ -85,16 +85,16 @@ static int skydns_key(const struct etcd_layout *l, const struct service *svc, st
     return 0;
 }
 
-int etcd_layout_key(const struct etcd_layout *l, const struct service *svc, struct buf *out,
-                    struct err *e)
+int kv_layout_key(const struct kv_layout *l, const struct service *svc, struct buf *out,
+                  struct err *e)
 {
     int r = 0;
     must(!strchr(svc->s.name, '/') && !strchr(svc->s.id, '/'));
     switch (l->kind) {
-    case ETCD_LAYOUT_SERVICES:
+    case KV_LAYOUT_SERVICES:
         buf_printf(out, "%s%s/%s", l->dir, svc->s.name, svc->s.id);
         break;
-    case ETCD_LAYOUT_SKYDNS:
+    case KV_LAYOUT_SKYDNS:
         r = skydns_key(l, svc, out, e);
         break;
     }
@@ -104,46 +104,46 @@ int etcd_layout_key(const struct etcd_layout *l, const struct service *svc, stru
     return r;
 }
 
-static enum etcd_key_kind parse_skydns(const char *path, size_t len, struct etcd_key *ret)
+static enum kv_key_kind parse_skydns(const char *path, size_t len, struct kv_key *ret)
 {
     switch (skydns_key_parse(path, len, ret->name, ret->id)) {
     case SKYDNS_KEY_SERVICE:
-        return ETCD_KEY_SERVICE;
+        return KV_KEY_SERVICE;
     case SKYDNS_KEY_ZONE:
-        return ETCD_KEY_ZONE;
+        return KV_KEY_ZONE;
     case SKYDNS_KEY_OTHER:
         break;
     }
-    return ETCD_KEY_OTHER;
+    return KV_KEY_OTHER;
 }
 
-enum etcd_key_kind etcd_layout_parse(const struct etcd_layout *l, const char *key, size_t len,
-                                     struct etcd_key *ret)
+enum kv_key_kind kv_layout_parse(const struct kv_layout *l, const char *key, size_t len,
+                                 struct kv_key *ret)
 {
     if (len <= l->dir_len || memcmp(key, l->dir, l->dir_len) != 0) {
-        return ETCD_KEY_OTHER;
+        return KV_KEY_OTHER;
     }
-    if (l->kind == ETCD_LAYOUT_SKYDNS) {
+    if (l->kind == KV_LAYOUT_SKYDNS) {
         return parse_skydns(key + l->dir_len, len - l->dir_len, ret);
     }
     const char *name = key + l->dir_len;
     if (*name == '.') {
-        return ETCD_KEY_HIDDEN;
+        return KV_KEY_HIDDEN;
     }
     const char *end = key + len;
     const char *slash = memchr(name, '/', (size_t)(end - name));
     if (!slash) {
-        return ETCD_KEY_OTHER;
+        return KV_KEY_OTHER;
     }
     const char *id = slash + 1;
     size_t name_len = (size_t)(slash - name), id_len = (size_t)(end - id);
     if (name_len == 0 || name_len > SERVICE_NAME_MAX || id_len == 0 || id_len > SERVICE_ID_MAX ||
         memchr(id, '/', id_len) || !str_printable(name, name_len + 1 + id_len)) {
-        return ETCD_KEY_OTHER;
+        return KV_KEY_OTHER;
     }
     memcpy(ret->name, name, name_len);
     ret->name[name_len] = '\0';
     memcpy(ret->id, id, id_len);
     ret->id[id_len] = '\0';
-    return ETCD_KEY_SERVICE;
+    return KV_KEY_SERVICE;
 }

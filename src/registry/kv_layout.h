@@ -19,10 +19,10 @@
 struct buf;
 struct registry_uri;
 
-enum etcd_layout_kind { ETCD_LAYOUT_SERVICES, ETCD_LAYOUT_SKYDNS };
+enum kv_layout_kind { KV_LAYOUT_SERVICES, KV_LAYOUT_SKYDNS };
 
-struct etcd_layout {
-    enum etcd_layout_kind kind;
+struct kv_layout {
+    enum kv_layout_kind kind;
     char *dir; /* "<prefix>/": every key of ours begins so */
     size_t dir_len;
     char *end;    /* first key behind all that begin with dir */
@@ -30,7 +30,7 @@ struct etcd_layout {
     bool apart;   /* record is not below dir: it is to be watched on its own */
 };
 
-#define ETCD_LAYOUT_NULL                                                                           \
+#define KV_LAYOUT_NULL                                                                             \
     {                                                                                              \
         0                                                                                          \
     }
@@ -39,28 +39,28 @@ struct etcd_layout {
  * Of the URI counts the scheme (SKYDNS; all others: services) and the prefix. node: NULL for a reader. -EINVAL (ERR_INVALID) for a node name that is empty, longer than 253 bytes,
  * or holds '/' or a control character.
  */
-int etcd_layout_init(struct etcd_layout *ret, const struct registry_uri *uri, const char *node,
-                     enum registry_dialect dialect, struct err *e) WARN_UNUSED;
-void etcd_layout_deinit(struct etcd_layout *l); /* idempotent */
+int kv_layout_init(struct kv_layout *ret, const struct registry_uri *uri, const char *node,
+                   enum registry_dialect dialect, struct err *e) WARN_UNUSED;
+void kv_layout_deinit(struct kv_layout *l); /* idempotent */
 
 /*
  * Appends the key of a service; service_new() has made sure that it cannot leave the prefix. -EINVAL,
  * -EMSGSIZE (ERR_INVALID): it has none in this layout, or one longer than out or a DNS name takes.
  */
-int etcd_layout_key(const struct etcd_layout *l, const struct service *svc, struct buf *out,
-                    struct err *e) WARN_UNUSED;
+int kv_layout_key(const struct kv_layout *l, const struct service *svc, struct buf *out,
+                  struct err *e) WARN_UNUSED;
 
-enum etcd_key_kind {
-    ETCD_KEY_SERVICE, /* name and id are filled */
-    ETCD_KEY_HIDDEN,  /* a name that begins with a dot: not for readers */
-    ETCD_KEY_ZONE,    /* skydns: a record of the zone itself */
-    ETCD_KEY_OTHER,   /* another shape, or outside the prefix */
+enum kv_key_kind {
+    KV_KEY_SERVICE, /* name and id are filled */
+    KV_KEY_HIDDEN,  /* a name that begins with a dot: not for readers */
+    KV_KEY_ZONE,    /* skydns: a record of the zone itself */
+    KV_KEY_OTHER,   /* another shape, or outside the prefix */
 };
 
-struct etcd_key {
+struct kv_key {
     char name[SERVICE_NAME_MAX + 1];
     char id[SERVICE_ID_MAX + 1];
 };
 
-enum etcd_key_kind etcd_layout_parse(const struct etcd_layout *l, const char *key, size_t len,
-                                     struct etcd_key *ret);
+enum kv_key_kind kv_layout_parse(const struct kv_layout *l, const char *key, size_t len,
+                                 struct kv_key *ret);
