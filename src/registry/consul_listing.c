@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "registry/consul_digest.h"
 #include "registry/record.h"
+#include "registry/record_owner.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -28,34 +29,6 @@ struct listing_job {
 
 /* ---- owners ---- */
 
-static bool is_alnum(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-/* Behind "id_host:"; NULL when the id begins otherwise. */
-static const char *behind_host(const char *id, const char *id_host)
-{
-    size_t len = strlen(id_host);
-    return str_starts(id, id_host) && id[len] == ':' ? id + len + 1 : NULL;
-}
-
-/* name:port[:udp], as registrator makes its ids. */
-static bool is_made_up(const char *rest)
-{
-    static const char digits[] = "0123456789";
-    const char *p = rest;
-    while (is_alnum(*p) || (p > rest && *p && strchr("_.-", *p))) {
-        p++;
-    }
-    size_t n_digits = *p == ':' ? strspn(p + 1, digits) : 0;
-    if (p - rest < 2 || n_digits == 0) {
-        return false;
-    }
-    p += 1 + n_digits;
-    return !*p || streq(p, ":udp");
-}
-
 static enum registry_owner owner_of(const struct consul_owner *owner, const char *id,
                                     const json *service)
 {
@@ -63,11 +36,12 @@ static enum registry_owner owner_of(const struct consul_owner *owner, const char
     if (node) {
         return streq(node, owner->node) ? REGISTRY_OURS : REGISTRY_FOREIGN;
     }
-    const char *rest = behind_host(id, owner->id_host);
-    if (rest && owner->adopt_by_id && is_made_up(rest)) {
+    if (owner->adopt_by_id && record_id_regular(id, owner->id_host)) {
         return REGISTRY_OURS;
     }
-    return rest || owner->dialect == REGISTRY_REGISTRATOR ? REGISTRY_UNCLAIMED : REGISTRY_FOREIGN;
+    bool unclaimed =
+        owner->dialect == REGISTRY_REGISTRATOR || record_id_of_host(id, owner->id_host);
+    return unclaimed ? REGISTRY_UNCLAIMED : REGISTRY_FOREIGN;
 }
 
 /* ---- checks ---- */
