@@ -20,15 +20,23 @@ def die_with_parent():
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+PORTS_GIVEN = set()
+
+
 def free_port():
-    """A TCP port on loopback, below the ephemeral range so that no client takes it meanwhile."""
+    """A port on loopback, TCP and UDP, below the ephemeral range so that no client takes it meanwhile, and
+    never the same one twice: who asked for it need not listen yet."""
     while True:
         port = random.randrange(20000, 32000)
-        with socket.socket() as s:
+        if port in PORTS_GIVEN:
+            continue
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
             try:
-                s.bind(("127.0.0.1", port))
+                tcp.bind(("127.0.0.1", port))
+                udp.bind(("127.0.0.1", port))
             except OSError:
                 continue
+            PORTS_GIVEN.add(port)
             return port
 
 
