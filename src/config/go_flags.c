@@ -168,7 +168,7 @@ int go_flags_parse(const struct go_flag *flags, size_t n, int argc, char *const 
             i++;
             break;
         }
-        int used;
+        int used = 0;
         int r = take_flag(&s, argc, argv, i, &used);
         if (r != 0) {
             return r;
