@@ -3,9 +3,9 @@ import time
 
 import pytest
 
+from rig.consul_records import ConsulKvRecords
 from rig.nginx import parse_upstreams
 from rig.wait import until, until_equal
-from rig.consul_records import ConsulKvRecords
 
 TTL = 10  # the shortest that Consul takes
 
@@ -100,7 +100,8 @@ def test_restart_writes_nothing_that_is_right(tw, containers, consulkv_records, 
     after = records.keys()
     assert {records.key(n): after[records.key(n)] for n in stays} == {
         records.key(n): before[records.key(n)] for n in stays}
-    assert set(records.consul.sessions()) == sessions
+    # None is new, and those of earlier tests run out meanwhile.
+    assert set(records.consul.sessions()) <= sessions
 
 
 def test_deregister_on_exit(tw, containers, consulkv_records):
@@ -230,6 +231,8 @@ def test_once_and_dry_run(tw, containers, consulkv_records):
     sessions = set(records.consul.sessions())
     dry = tw.run("agent", "--dry-run", *options, records.uri)
     assert records.key(name) in dry.stdout, dry
-    assert not records.keys() and not records.agents() and set(records.consul.sessions()) == sessions
+    assert not records.keys() and not records.agents()
+    # Those of earlier tests run out meanwhile.
+    assert set(records.consul.sessions()) <= sessions
     tw.run("agent", "--once", *options, records.uri)
     assert records.names() == [records.key(name)]
