@@ -66,6 +66,12 @@ struct registry_writer_events {
     void (*unready)(void *ctx, const struct err *why);
     /* Another agent with our node name took over. Final: the writer does nothing more. */
     void (*deposed)(void *ctx, const struct err *why);
+    /*
+     * Something that no write tells of does not work (a check cannot be kept alive, somebody else writes
+     * what is ours, records that were to be removed at the end are left), or works again (why NULL).
+     * Once per change of state, also from close() on until it is done. May be NULL.
+     */
+    void (*trouble)(void *ctx, const struct err *why);
     /* The batch given to write() has ended; results[i] belongs to ops[i]. why: the first failure. */
     void (*written)(void *ctx, const struct registry_result *results, size_t n,
                     const struct err *why);

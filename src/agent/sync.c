@@ -390,6 +390,15 @@ static void on_deposed(void *ctx, const struct err *why)
     agent_end(a, 1);
 }
 
+static void on_trouble(void *ctx, const struct err *why)
+{
+    if (why) {
+        log_warn("trouble with the registry", "error", why->msg, NULL);
+    } else {
+        log_info("the trouble with the registry is over", NULL);
+    }
+}
+
 static const struct registry_writer_events writer_events = {
     .begin = on_begin,
     .seen = on_seen,
@@ -397,6 +406,7 @@ static const struct registry_writer_events writer_events = {
     .ready = on_ready,
     .unready = on_unready,
     .deposed = on_deposed,
+    .trouble = on_trouble,
     .written = on_written,
 };
 

@@ -127,6 +127,11 @@ int fs_stage(struct fs_staged *ret, const char *path, const void *data, size_t l
     if (!target) {
         target = xstrdup(path); /* not there yet; if the folder is not either, mkostemp says so */
     }
+    struct stat st;
+    if (stat(target, &st) == 0 && !S_ISREG(st.st_mode)) {
+        return err_set(e, ERR_INVALID, -EINVAL,
+                       "%s is not a regular file, and would be lost: name another", target);
+    }
     CLEANUP_FREE char *staged = staged_template(target);
     CLEANUP_CLOSE int fd = mkostemp(staged, O_CLOEXEC);
     if (fd < 0) {

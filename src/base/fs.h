@@ -24,7 +24,8 @@ int fs_read(const char *path, struct buf *out, struct err *e) WARN_UNUSED;
  *   fs_discard  removes it.
  * fs_replace does stage and promote. On failure the file in place is untouched and no staged file stays
  * (fs_promote discards it too). A path that is a symbolic link stays one: what it leads to is replaced.
- * Where this process may not give files away, the owner is its own.
+ * Where this process may not give files away, the owner is its own. -EINVAL (ERR_INVALID) for a path that
+ * is no regular file: a rename would put one in the place of a device, a socket or a pipe.
  */
 struct fs_staged {
     char *path; /* of the staged file; NULL when there is none */

@@ -143,6 +143,25 @@ static void stages_beside_the_target(void **state)
     assert_int_equal(count(), 1);
 }
 
+/* /dev/null, say: replacing it would break the whole machine. */
+static void replaces_regular_files_only(void **state)
+{
+    struct err e = ERR_INIT;
+    struct stat st;
+    assert_int_equal(mkfifo("pipe", 0600), 0);
+    assert_int_equal(mkdir("folder", 0700), 0);
+    assert_int_equal(symlink("pipe", "link"), 0);
+    static const char *const paths[] = {"pipe", "folder", "link"};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        assert_int_equal(fs_replace(paths[i], "x", 1, 0644, false, &e), -EINVAL);
+        assert_int_equal(e.class, ERR_INVALID);
+        assert_non_null(strstr(e.msg, "is not a regular file"));
+    }
+    assert_int_equal(lstat("pipe", &st), 0);
+    assert_true(S_ISFIFO(st.st_mode));
+    assert_int_equal(count(), 3);
+}
+
 static void keeps_symbolic_links(void **state)
 {
     assert_int_equal(mkdir("data", 0755), 0);
@@ -162,10 +181,10 @@ static void leaves_everything_on_failure(void **state)
     assert_int_equal(e.class, ERR_INVALID);
     assert_null(s.path);
 
-    /* a folder in place cannot be replaced */
+    /* a folder that comes into its place meanwhile cannot be replaced */
+    assert_int_equal(fs_stage(&s, "dir", "x", 1, 0644, false, &e), 0);
     assert_int_equal(mkdir("dir", 0755), 0);
     put("dir/inside", "x");
-    assert_int_equal(fs_stage(&s, "dir", "x", 1, 0644, false, &e), 0);
     assert_int_equal(fs_promote(&s, &e), -EISDIR);
     assert_null(s.path);
     expect("dir/inside", "x");
@@ -205,6 +224,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(reads_up_to_the_cap, setup, teardown),
         cmocka_unit_test_setup_teardown(replaces, setup, teardown),
         cmocka_unit_test_setup_teardown(stages_beside_the_target, setup, teardown),
+        cmocka_unit_test_setup_teardown(replaces_regular_files_only, setup, teardown),
         cmocka_unit_test_setup_teardown(keeps_symbolic_links, setup, teardown),
         cmocka_unit_test_setup_teardown(leaves_everything_on_failure, setup, teardown),
         cmocka_unit_test_setup_teardown(makes_parents, setup, teardown),
