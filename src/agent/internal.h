@@ -11,6 +11,9 @@
 #include "reconcile/gate.h"
 #include "reconcile/reconcile.h"
 
+/* Different reasons for which writes fail at the same time: further ones are not told apart. */
+#define AGENT_REASONS_MAX 8
+
 #define AGENT_MAGIC     0x61676e74u
 #define AGENT_NODE_MAX  256
 #define AGENT_OWNER_MAX (2 * AGENT_NODE_MAX) /* a node and the id of its engine */
@@ -85,9 +88,10 @@ struct agent {
     struct reconcile_op *ops;  /* batch_max */
     struct registry_op *batch; /* batch_max */
     size_t in_flight;
-    bool ready;                      /* the writer is */
-    bool acting;                     /* wanted is complete: writes may leave */
-    bool failing;                    /* writes fail; was said */
+    bool ready;                          /* the writer is */
+    bool acting;                         /* wanted is complete: writes may leave */
+    uint64_t failing[AGENT_REASONS_MAX]; /* digests of why writes fail, as far as it was said */
+    size_t n_failing;
     bool in_sync;                    /* was announced */
     size_t written, deleted, failed; /* operations so far */
     msec_t started;

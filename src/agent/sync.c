@@ -265,15 +265,27 @@ static void pump(struct io_defer *d)
     }
 }
 
-/* Failing for a reason that lies outside of the keys: said when it begins and when it is over. */
+/* Writes fail: each reason is said once, until none of them waits for another try any more. */
 static void report_failing(struct agent *a, size_t n, const struct err *why)
 {
-    if (n > 0 && !a->failing && a->ready) {
-        a->failing = true;
-        log_warn("writes fail and will be tried again", "operations", LOG_U(n), "error",
-                 why ? why->msg : "", NULL);
-    } else if (n == 0 && a->failing) {
-        a->failing = false;
+    const char *reason = why ? why->msg : "";
+    uint64_t digest = hash64(reason, strlen(reason));
+    for (size_t i = 0; i < a->n_failing; i++) {
+        if (a->failing[i] == digest) {
+            return;
+        }
+    }
+    if (a->n_failing < AGENT_REASONS_MAX && a->ready) {
+        a->failing[a->n_failing++] = digest;
+        log_warn("writes fail and will be tried again", "operations", LOG_U(n), "error", reason,
+                 NULL);
+    }
+}
+
+static void report_recovery(struct agent *a)
+{
+    if (a->n_failing > 0 && reconcile_retrying(a->reconcile) == 0) {
+        a->n_failing = 0;
         log_info("writes succeed again", NULL);
     }
 }
@@ -311,12 +323,15 @@ static void on_written(void *ctx, const struct registry_result *results, size_t 
     if (n > LOG_EACH_MAX && done > 0 && !a->o.dry_run) {
         log_info("wrote a batch", "operations", LOG_U(done), NULL);
     }
-    if (done || failures) {
+    if (failures) {
         report_failing(a, failures, why);
     }
     a->in_flight = 0;
     buf_deinit(&a->values);
     reconcile_result(a->reconcile, io_now(a->io), results, n);
+    if (done) {
+        report_recovery(a);
+    }
     if (conflicts) {
         reconcile_foreign(a->reconcile, on_foreign, a);
     }

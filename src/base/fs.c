@@ -120,6 +120,16 @@ static int take_over_attributes(int fd, const char *target, mode_t mode)
     return fchmod(fd, mode) < 0 ? -errno : 0;
 }
 
+int fs_replaceable(const char *path, struct err *e)
+{
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        return err_set(e, ERR_INVALID, -EINVAL,
+                       "%s is not a regular file, and would be lost: name another", path);
+    }
+    return 0;
+}
+
 int fs_stage(struct fs_staged *ret, const char *path, const void *data, size_t len, mode_t mode,
              bool durable, struct err *e)
 {
@@ -127,17 +137,16 @@ int fs_stage(struct fs_staged *ret, const char *path, const void *data, size_t l
     if (!target) {
         target = xstrdup(path); /* not there yet; if the folder is not either, mkostemp says so */
     }
-    struct stat st;
-    if (stat(target, &st) == 0 && !S_ISREG(st.st_mode)) {
-        return err_set(e, ERR_INVALID, -EINVAL,
-                       "%s is not a regular file, and would be lost: name another", target);
+    int r = fs_replaceable(target, e);
+    if (r < 0) {
+        return r;
     }
     CLEANUP_FREE char *staged = staged_template(target);
     CLEANUP_CLOSE int fd = mkostemp(staged, O_CLOEXEC);
     if (fd < 0) {
         return failed(e, "create", staged, errno);
     }
-    int r = take_over_attributes(fd, target, mode);
+    r = take_over_attributes(fd, target, mode);
     if (r == 0) {
         r = write_all(fd, data, len);
     }

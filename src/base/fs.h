@@ -38,6 +38,9 @@ struct fs_staged {
         0                                                                                          \
     }
 
+/* -EINVAL (ERR_INVALID) when something is at path that fs_stage() would refuse; absent is fine. */
+int fs_replaceable(const char *path, struct err *e) WARN_UNUSED;
+
 int fs_stage(struct fs_staged *ret, const char *path, const void *data, size_t len, mode_t mode,
              bool durable, struct err *e) WARN_UNUSED;
 int fs_promote(struct fs_staged *s, struct err *e) WARN_UNUSED;

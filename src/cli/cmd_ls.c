@@ -117,7 +117,7 @@ static void print_change(void *ctx, enum diff_kind kind, const struct service *b
     if (!wanted(run, svc)) {
         return;
     }
-    struct buf line = BUF_INIT(LINE_MAX_BYTES);
+    CLEANUP(buf_deinit) struct buf line = BUF_INIT(LINE_MAX_BYTES);
     if (run->settings.json) {
         struct json_writer w;
         json_begin(&w, &line);
@@ -126,13 +126,14 @@ static void print_change(void *ctx, enum diff_kind kind, const struct service *b
         json_key(&w, "service");
         record_write(&w, svc);
         json_object_end(&w);
+        puts(buf_str(&line));
     } else {
         buf_printf(&line, "%-7s  %s  ", words[kind], svc->s.name);
         record_addr_format(&line, svc->s.host, svc->s.port);
         buf_printf(&line, "  %s  %s", service_status_name(svc->s.status), svc->s.id);
+        CLEANUP_FREE char *shown = columns_clean(buf_str(&line));
+        puts(shown);
     }
-    puts(buf_str(&line));
-    buf_deinit(&line);
 }
 
 static void print_listing(struct ls_run *run, const struct table *t)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/buf.h"
+#include "base/fs.h"
 #include "base/log.h"
 #include "cli/daemon.h"
 #include "cli/start.h"
@@ -27,6 +28,11 @@ static int prepare(void *ctx, struct err *e)
     const struct render_settings *s = &run->settings;
     int r = start_registry(&s->base, &s->registry, &run->uri, e);
     if (r < 0) {
+        return r;
+    }
+    r = s->output ? fs_replaceable(s->output, e) : 0;
+    if (r < 0) {
+        options_blame(&s->base, "output", 0, e);
         return r;
     }
     run->options = (struct renderer_options){

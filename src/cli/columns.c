@@ -1,14 +1,16 @@
 /*
  * Aligned tables. Widths are counted in UTF-8 characters; text from containers cannot move the cursor,
- * because control characters are replaced when a cell is added. It does not wrap or cut.
+ * because what a terminal obeys is replaced when a cell is added. It does not wrap or cut.
  */
 #include "cli/columns.h"
 
 #include <stdbool.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/must.h"
+#include "base/str.h"
 
 static size_t display_width(const char *s)
 {
@@ -19,14 +21,32 @@ static size_t display_width(const char *s)
     return n;
 }
 
-static char *clean_copy(const char *s)
+/* What a terminal obeys instead of showing it: controls, line ends, changes of direction. */
+static bool is_shown(uint32_t c)
 {
-    char *copy = xstrdup(s);
-    for (char *p = copy; *p; p++) {
-        if ((unsigned char)*p < 0x20 || *p == 0x7f) {
-            *p = '?';
+    return c >= 0x20 && !(c >= 0x7f && c < 0xa0) && c != 0x61c && c != 0x200e && c != 0x200f &&
+           !(c >= 0x2028 && c <= 0x202e) && !(c >= 0x2066 && c <= 0x2069);
+}
+
+char *columns_clean(const char *text)
+{
+    const char *s = text;
+    size_t left = strlen(s);
+    char *copy = xmalloc(left + 1), *to = copy;
+    while (left > 0) {
+        uint32_t point = 0;
+        size_t len = str_utf8(s, left, &point);
+        if (len > 0 && is_shown(point)) {
+            memcpy(to, s, len);
+            to += len;
+        } else {
+            *to++ = '?';
+            len = len > 0 ? len : 1;
         }
+        s += len;
+        left -= len;
     }
+    *to = '\0';
     return copy;
 }
 
@@ -53,7 +73,7 @@ void columns_add(struct columns *c, const char *const *cells)
         c->cells = xreallocarray(c->cells, c->cap, sizeof(*c->cells));
     }
     for (size_t i = 0; i < c->n_columns; i++) {
-        char *cell = clean_copy(cells[i]);
+        char *cell = columns_clean(cells[i]);
         size_t width = display_width(cell);
         if (width > c->width[i]) {
             c->width[i] = width;

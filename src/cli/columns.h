@@ -14,11 +14,14 @@ struct columns {
     size_t n_cells, cap;
 };
 
+/* A copy, to be freed, with '?' for what a terminal obeys instead of showing it. */
+char *columns_clean(const char *text);
+
 /* headings: n of them, at most COLUMNS_MAX. */
 void columns_init(struct columns *c, const char *const *headings, size_t n);
 void columns_deinit(struct columns *c);
 
-/* n_columns strings; copied, with control characters shown as '?'. */
+/* n_columns strings; copied as columns_clean() does. */
 void columns_add(struct columns *c, const char *const *cells);
 
 /* The last column is not padded. */

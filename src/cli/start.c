@@ -5,6 +5,7 @@
  */
 #include "cli/start.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,7 +96,30 @@ static void fill_consul(struct registry_credentials *c, const struct registry_se
     }
 }
 
-int start_uri(const struct registry_settings *s, struct registry_uri *ret, struct err *e)
+/* Where the registry's client would only find out when it connects. */
+static int check_files(const struct registry_uri *uri, const char **ret_option,
+                       const char **ret_variable, struct err *e)
+{
+    const struct registry_credentials *c = &uri->credentials;
+    bool consul = uri->scheme == REGISTRY_CONSUL || uri->scheme == REGISTRY_CONSULKV;
+    const struct {
+        const char *path, *etcd[2], *consul[2]; /* option, variable */
+    } files[] = {
+        {c->ca_file, {"etcd-cacert", "ETCDCTL_CACERT"}, {"consul-cacert", "CONSUL_CACERT"}},
+        {c->cert_file, {"etcd-cert", "ETCDCTL_CERT"}, {"consul-cert", "CONSUL_CLIENT_CERT"}},
+        {c->key_file, {"etcd-key", "ETCDCTL_KEY"}, {"consul-key", "CONSUL_CLIENT_KEY"}},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        if (files[i].path && access(files[i].path, R_OK) < 0) {
+            *ret_option = consul ? files[i].consul[0] : files[i].etcd[0];
+            *ret_variable = consul ? files[i].consul[1] : files[i].etcd[1];
+            return err_set(e, ERR_INVALID, -EINVAL, "%s: %s", files[i].path, strerror(errno));
+        }
+    }
+    return 0;
+}
+
+static int parse_uri(const struct registry_settings *s, struct registry_uri *ret, struct err *e)
 {
     struct registry_uri_env env = {
         .uid = geteuid(),
@@ -117,12 +141,26 @@ int start_uri(const struct registry_settings *s, struct registry_uri *ret, struc
     return 0;
 }
 
+int start_uri(const struct registry_settings *s, struct registry_uri *ret, struct err *e)
+{
+    const char *option = NULL, *variable = NULL;
+    int r = parse_uri(s, ret, e);
+    if (r == 0 && (r = check_files(ret, &option, &variable, e)) < 0) {
+        err_wrap(e, "%s", variable);
+    }
+    return r;
+}
+
 int start_registry(const struct options_base *base, const struct registry_settings *s,
                    struct registry_uri *ret, struct err *e)
 {
-    int r = start_uri(s, ret, e);
+    const char *option = "registry", *variable = NULL;
+    int r = parse_uri(s, ret, e);
+    if (r == 0) {
+        r = check_files(ret, &option, &variable, e);
+    }
     if (r < 0) {
-        options_blame(base, "registry", 0, e);
+        options_blame(base, option, 0, e);
     }
     return r;
 }

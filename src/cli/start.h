@@ -33,7 +33,7 @@ int start_command(const struct start_ops *ops, void *ctx, struct options_base *b
 
 void start_print_help(const struct options_command *command);
 
-/* As start_registry(), without a word on where the URI came from. */
+/* As start_registry() for a command line without an option table: a failure names the variable. */
 int start_uri(const struct registry_settings *s, struct registry_uri *ret,
               struct err *e) WARN_UNUSED;
 

@@ -71,6 +71,8 @@ void keys_set_state(struct keys *s, struct key *k, enum key_state state, msec_t 
     } else if (waits(k->state)) {
         retry_heap_remove(&s->waiting, &k->wait);
     }
+    s->n_retry -= k->state == KEY_S_RETRY;
+    s->n_retry += state == KEY_S_RETRY;
     k->state = (uint8_t)state;
     if (state == KEY_S_DIRTY) {
         DL_APPEND(s->dirty, k);

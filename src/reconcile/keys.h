@@ -49,6 +49,7 @@ struct keys {
     size_t n_surplus;   /* of those, not wanted */
     size_t n_contested; /* wanted, but somebody else's */
     size_t n_untold;    /* of those, not yet reported */
+    size_t n_retry;     /* in RETRY */
 };
 
 void keys_deinit(struct keys *s); /* frees all, whatever their state */

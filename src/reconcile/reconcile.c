@@ -305,6 +305,11 @@ size_t reconcile_surplus(const struct reconcile *r)
     return r->keys.n_surplus;
 }
 
+size_t reconcile_retrying(const struct reconcile *r)
+{
+    return r->keys.n_retry;
+}
+
 size_t reconcile_foreign(struct reconcile *r, void (*fn)(void *ctx, const char *key), void *ctx)
 {
     if (fn && r->keys.n_untold > 0) {

@@ -1,5 +1,6 @@
 """What a person meets at the command line: listing, explaining, and what happens to bad input."""
 import json
+import os
 
 import pytest
 
@@ -67,6 +68,38 @@ def test_ls_of_nothing_and_of_nobody(tw, records):
     assert json.loads(tw.run("ls", "--json", records.uri).stdout) == []
     done = tw.run("ls", f"etcd://127.0.0.1:{free_port()}/x", status=1)
     assert "127.0.0.1" in done.stderr, done.stderr
+
+
+def test_ls_shows_nothing_that_a_terminal_obeys(tw, tmp_path):
+    service = {"host": "10.0.0.1", "port": 80, "name": "web", "id": "a\u009b31mb\u202ec", "node": "n",
+               "container": "", "proto": "tcp", "tags": ["x\u2066y", "é"], "attrs": {},
+               "status": "passing"}
+    path = tmp_path / "services.json"
+    path.write_text(json.dumps({"version": 1, "node": "n", "ttl": 30, "revision": 1,
+                                "services": [service]}))
+    table = tw.run("ls", f"file://{path}").stdout
+    assert "a?31mb?c" in table and "x?y,é" in table, table
+
+
+def test_what_is_no_file_is_not_replaced(tw, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    done = tw.run("render", "--once", "-o", pipe, f"file://{tmp_path}/services.json", status=2)
+    assert f"-o: {pipe} is not a regular file" in done.stderr, done.stderr
+    assert pipe.is_fifo()
+
+
+def test_credentials_that_cannot_be_read_are_bad_settings(tw):
+    done = tw.run("ls", "--consul-cacert", "/nope", "consuls://127.0.0.1", status=2)
+    assert "--consul-cacert: /nope: No such file" in done.stderr, done.stderr
+    done = tw.run("agent", "--check-config", "etcds://127.0.0.1", status=2,
+                  env={"ETCDCTL_CACERT": "/nope"})
+    assert "ETCDCTL_CACERT: /nope: No such file" in done.stderr, done.stderr
+    done = tw.run("registrator", "consul-tls://127.0.0.1", status=1, env={"CONSUL_CACERT": "/nope"})
+    assert "CONSUL_CACERT: /nope: No such file" in done.stderr, done.stderr
+    # those of another registry do not matter
+    done = tw.run("ls", f"etcd://127.0.0.1:{free_port()}", status=1, env={"CONSUL_CACERT": "/nope"})
+    assert "/nope" not in done.stderr, done.stderr
 
 
 def test_explain(tw, containers):

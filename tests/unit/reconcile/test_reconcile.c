@@ -255,11 +255,13 @@ static void success_forgets_failures(void **state)
     for (int i = 0; i < 5; i++) {
         assert_string_equal(step(f), "+a@0");
         result1(f, ERR_TRANSIENT, 0);
+        assert_int_equal(reconcile_retrying(f->r), 1);
         step(f);
         f->now = f->wake;
     }
     assert_string_equal(step(f), "+a@0");
     result1(f, ERR_NONE, 5);
+    assert_int_equal(reconcile_retrying(f->r), 0);
     reconcile_want(f->r, "a", 2);
     assert_string_equal(step(f), "+a@5");
     result1(f, ERR_TRANSIENT, 0);
