@@ -139,6 +139,12 @@ static int check_positional(int n, char *const *argv, struct err *e)
     return REGISTRATOR_E_USAGE;
 }
 
+/* It is no option, and counts only as the sole argument. */
+static bool is_version(const char *arg)
+{
+    return streq(arg, "--version") || streq(arg, "-version");
+}
+
 int registrator_settings_load(struct registrator_settings *ret, const struct options_input *input,
                               struct err *e)
 {
@@ -153,6 +159,12 @@ int registrator_settings_load(struct registrator_settings *ret, const struct opt
         return REGISTRATOR_E_HELP;
     }
     if (r < 0) {
+        for (int i = 0; i < input->argc; i++) {
+            if (is_version(input->argv[i])) {
+                err_set(e, ERR_INVALID, -EINVAL,
+                        "found %s, allowed: --version as the only argument", input->argv[i]);
+            }
+        }
         return REGISTRATOR_E_USAGE;
     }
     r = check_positional(input->argc - used, input->argv + used, e);

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -19,8 +20,8 @@
 #include "registry/uri_internal.h"
 
 #define SCHEMES_ALLOWED                                                                            \
-    "file, etcd, etcds, skydns, skydnss, consul, consuls, consul-unix, consulkv, consulkvs, "      \
-    "consulkv-unix"
+    "file, etcd, etcds, skydns (skydns2), skydnss, consul, consuls (consul-tls), consul-unix, "    \
+    "consulkv, consulkvs (consulkv-tls), consulkv-unix"
 
 static int parse_file(struct uri_parser *p, const char *text);
 
@@ -136,7 +137,7 @@ static int parse_scheme(struct uri_parser *p)
     }
     for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
         const struct scheme *s = &schemes[i];
-        if (!streq(name, s->name)) {
+        if (strcasecmp(name, s->name) != 0) {
             continue;
         }
         const char *rest = p->text + len + 1;

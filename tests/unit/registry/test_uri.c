@@ -74,7 +74,7 @@ static void accepts(void **state)
         {"consul-unix:///run/consul.sock?stale=1", "consul-unix:///run/consul.sock?stale=true"},
         {"consulkv://c1/specServer", "consulkv://c1:8500/specServer?value=json"},
         {"consulkv://c1", "consulkv://c1:8500/services?value=json"},
-        {"consulkv:////a/b//", "consulkv://127.0.0.1:8500/a/b?value=json"},
+        {"consulkv:///a/b/", "consulkv://127.0.0.1:8500/a/b?value=json"},
         {"consulkv://c1/p?value=addr&dc=x&stale=yes",
          "consulkv://c1:8500/p?value=addr&dc=x&stale=true"},
         {"consulkvs://c1/p", "consulkvs://c1:8500/p?value=json"},
@@ -97,9 +97,9 @@ static void refuses(void **state)
     static const struct {
         const char *text, *reason;
     } cases[] = {
-        {"nats://h", "unknown scheme \"nats\": allowed are file, etcd, etcds, skydns, skydnss, "
-                     "consul, consuls, "
-                     "consul-unix, consulkv, consulkvs, consulkv-unix"},
+        {"nats://h", "unknown scheme \"nats\": allowed are file, etcd, etcds, skydns (skydns2), "
+                     "skydnss, consul, consuls (consul-tls), consul-unix, consulkv, consulkvs "
+                     "(consulkv-tls), consulkv-unix"},
         {"zookeeper://h/b", "scheme \"zookeeper\" is not supported: allowed are file, etcd"},
         {"/run/x.json", "no scheme in \"/run/x.json\""},
         {"10.0.0.5", "no scheme in"},
@@ -135,6 +135,15 @@ static void refuses(void **state)
         {"consul-unix://run/c.sock", "write consul-unix:///PATH with the absolute path"},
         {"consul-unix:///", "socket \"/\""},
         {"consulkv://h/p?ttl=1", "known are value=json, value=addr or value=grpc, dc=NAME"},
+        {"consulkv://h//a//b/", "prefix \"//a//b/\": names with one '/' between them are allowed"},
+        {"consulkv://h//", "prefix \"//\""},
+        {"consulkv://h/a//", "prefix \"/a//\""},
+        {"consulkv://h/a//b", "prefix \"/a//b\""},
+        {"consulkv://h/a/../b", "none of them \".\" or \"..\""},
+        {"consulkv://h/./a", "prefix \"/./a\""},
+        {"consulkv://h/..", "prefix \"/..\""},
+        {"consulkv://h/a/.", "prefix \"/a/.\""},
+        {"consulkv-unix:///s:/a//b", "prefix \"/a//b\""},
         {"consulkv-unix://c.sock:/p", "write consulkv-unix:///PATH:/PREFIX"},
         {"consulkv-unix:///:/p", "socket \"/\""},
         {"etcd://a,,b", "endpoint \"\""},
@@ -371,6 +380,9 @@ static void consul_variable(void **state)
         {"unix:///run/c.sock", "consuls://", "consul-unix:///run/c.sock", true},
         {"unix:///run/c.sock", "consulkv:///p", "consulkv-unix:///run/c.sock:/p?value=json", false},
         {"unix:///run/c.sock", "consul-unix:///other", "consul-unix:///other", true},
+        {":21500", "consul://", "consul://127.0.0.1:21500", false},
+        {":21500", "consulkv:///p", "consulkv://127.0.0.1:21500/p?value=json", false},
+        {"https://:21501", "consul://", "consuls://127.0.0.1:21501", false},
         {"c:1", "consul://h", "consul://h:8500", false},
         {"", "consul://", "consul://127.0.0.1:8500", false},
     };
@@ -389,6 +401,7 @@ static void consul_variable(void **state)
         {"unix://run/c", "unix:///PATH"},
         {"unix:///run/c?x", "CONSUL_HTTP_ADDR is HOST:PORT"},
         {"unix:///run/\fc", "CONSUL_HTTP_ADDR is HOST:PORT"},
+        {":", "CONSUL_HTTP_ADDR: registry URI: endpoint \"127.0.0.1:\""},
         {"c:0", "CONSUL_HTTP_ADDR: registry URI: endpoint \"c:0\""},
         {"http://me:SECRET@c", "(not shown: the text may hold a password)"},
     };
