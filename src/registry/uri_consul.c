@@ -11,9 +11,11 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/buf.h"
 #include "base/str.h"
 
 #define KV_PREFIX_DEFAULT "services"
+#define LOCALHOST         "127.0.0.1"
 #define HTTP_PORT         80
 #define HTTPS_PORT        443
 
@@ -64,7 +66,11 @@ static int parse_variable(struct uri_parser *p)
     if (len == 0 || strpbrk(host, "/@")) {
         return uri_refuse(p, "CONSUL_HTTP_ADDR", value, allowed);
     }
-    int r = uri_endpoint_add(p, host, port);
+    struct buf where = BUF_INIT(REGISTRY_URI_MAX);
+    buf_printf(&where, "%s%s", *host == ':' ? LOCALHOST : "", host);
+    int r = buf_error(&where) ? uri_refuse(p, "CONSUL_HTTP_ADDR", "(too long)", allowed)
+                              : uri_endpoint_add(p, where.data, port);
+    buf_deinit(&where);
     if (r < 0) {
         err_wrap(p->e, "CONSUL_HTTP_ADDR");
     }
@@ -85,7 +91,7 @@ static int parse_host(struct uri_parser *p, char *hosts)
     if (!str_empty(p->env->consul_addr)) {
         return parse_variable(p);
     }
-    char local[] = "127.0.0.1";
+    char local[] = LOCALHOST;
     return uri_endpoint_add(p, local, REGISTRY_CONSUL_PORT);
 }
 
@@ -140,14 +146,39 @@ int uri_parse_consul_unix(struct uri_parser *p, const char *text)
 
 /* ---- consulkv ---- */
 
-/* Consul's keys begin without a slash. */
+/* Consul's HTTP server redirects paths with such segments elsewhere. */
+static bool is_plain_path(const char *path)
+{
+    for (;;) {
+        size_t len = strcspn(path, "/");
+        if (len == 0 || (len <= 2 && memcmp(path, "..", len) == 0)) {
+            return false;
+        }
+        path += len;
+        if (*path++ == '\0') {
+            return true;
+        }
+    }
+}
+
+/* "/a/b", "/a/b/", "/" or "". Consul's keys begin without a slash. */
 static int set_prefix(struct uri_parser *p, char *prefix)
 {
+    CLEANUP_FREE char *found = xstrdup(prefix);
+    prefix += *prefix == '/';
+    size_t len = strlen(prefix);
+    if (len > 0) {
+        prefix[len - 1] = prefix[len - 1] == '/' ? '\0' : prefix[len - 1];
+        if (!is_plain_path(prefix)) {
+            return uri_refuse(p, "prefix", found,
+                              "names with one '/' between them are allowed, none of them \".\" or "
+                              "\"..\"");
+        }
+    }
     int r = uri_trim_prefix(p, prefix);
     if (r < 0) {
         return r;
     }
-    prefix += strspn(prefix, "/");
     p->uri->prefix = xstrdup(*prefix ? prefix : KV_PREFIX_DEFAULT);
     return 0;
 }
