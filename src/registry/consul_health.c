@@ -6,7 +6,8 @@
  *
  * Failure modes: an answer of another shape fails as a whole, before anything is handed on. One instance
  * that cannot be a service is left out with the reason; what other tools leave out (Meta, Tags, Weights)
- * is read as Consul's default.
+ * is read as Consul's default. Consul looks names up without regard to case: instances of another name are
+ * left out without a word, as they are in the answer about theirs.
  *
  * Not here: which of them get traffic.
  */
@@ -264,17 +265,20 @@ int consul_decode_health(const char *name, const char *text, size_t len,
     if (r < 0) {
         return r;
     }
-    size_t n = 0;
+    size_t n = 0, n_seen = 0;
     CLEANUP_FREE struct instance *list = xcalloc(json_size(j) + 1, sizeof(*list));
     for (const json *it = json_first(j); json_is_array(j) && it; it = json_next(it)) {
         const json *service = json_get(it, "Service"), *node = json_get(it, "Node");
         if (!json_is_object(service) || !json_is_object(node)) {
             break;
         }
-        list[n++] = (struct instance){
-            .entry = it, .id = json_str(service, "ID", ""), .node = json_str(node, "Node", "")};
+        n_seen++;
+        if (streq(json_str(service, "Service", name), name)) {
+            list[n++] = (struct instance){
+                .entry = it, .id = json_str(service, "ID", ""), .node = json_str(node, "Node", "")};
+        }
     }
-    if (!json_is_array(j) || n != json_size(j)) {
+    if (!json_is_array(j) || n_seen != json_size(j)) {
         return err_set(e, ERR_BUG, -EINVAL,
                        "Consul's answer about the health of a service is no list of nodes and "
                        "services");

@@ -22,7 +22,8 @@ int consul_decode_names(const char *text, size_t len, void (*name)(void *ctx, co
                         struct err *e) WARN_UNUSED;
 
 /*
- * GET /v1/health/service/NAME: calls instance (which takes the reference) for each, by id. Host:
+ * GET /v1/health/service/NAME: calls instance (which takes the reference) for each whose name is exactly
+ * that (Consul's answer about "web" has those of "WEB" as well), by id. Host:
  * Service.Address, where that is empty Node.Address. Id: the agent keeps ids unique, the catalog only
  * per node, so of several with one id all but that of the first node by name get "@<node>". Status: the worst of all its checks, node checks
  * among them; maintenance is critical. Weight: Weights.Passing, or Weights.Warning of a warning one; both

@@ -296,6 +296,28 @@ static void twins(void **state)
     assert_string_equal(seen.skipped, "s/: service id is empty\ns/a@n1: its id is there twice\n");
 }
 
+/* Consul answers for "web" and "WEB" with the instances of both. */
+static void other_case(void **state)
+{
+#define OF(name, id)                                                                               \
+    "{\"Node\":{\"Node\":\"n1\",\"Address\":\"10.9.9.9\"},\"Service\":{\"ID\":\"" id               \
+    "\",\"Service\":\"" name "\",\"Port\":80}}"
+    static const char text[] = "[" OF("web", "a") "," OF("WEB", "b") "," OF("Web", "a") "]";
+    static const struct {
+        const char *name, *id;
+    } cases[] = {{"web", "a"}, {"WEB", "b"}, {"Web", "a"}, {"wEB", NULL}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(seen_deinit) struct seen seen = {.n = 0};
+        decode(&seen, cases[i].name, text, strlen(text));
+        assert_int_equal(seen.n, cases[i].id ? 1 : 0);
+        assert_string_equal(seen.skipped, "");
+        if (cases[i].id) {
+            assert_string_equal(seen.services[0]->s.name, cases[i].name);
+            assert_string_equal(seen.services[0]->s.id, cases[i].id);
+        }
+    }
+}
+
 static void many(void **state)
 {
     CLEANUP(buf_deinit) struct buf text = BUF_INIT(FILE_MAX);
@@ -366,6 +388,7 @@ int main(void)
         cmocka_unit_test(names),         cmocka_unit_test(web),       cmocka_unit_test(weighted),
         cmocka_unit_test(warning),       cmocka_unit_test(twins),     cmocka_unit_test(many),
         cmocka_unit_test(odd_instances), cmocka_unit_test(odd_names), cmocka_unit_test(refused),
+        cmocka_unit_test(other_case),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
