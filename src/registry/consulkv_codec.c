@@ -3,8 +3,10 @@
  *
  * Happy path: parse, take what is there. Failure: text that is not JSON or has another shape is the
  * peer's bug (a proxy's page, another program on that port) and says so. What a refused transaction
- * gives as reasons is prose: only a lost session and a missing right are told by their words, all else
- * counts as stale, and whoever sent it looks at the keys.
+ * gives as reasons is prose: only a lost session, a missing right and a lock delay are told by their
+ * words, all else counts as stale, and whoever sent it looks at the keys. A key may hold any byte; a zero
+ * byte would end it here and make it look like another one, so it is read as another control character,
+ * which no key of a service has.
  */
 #include "registry/consulkv_codec.h"
 
@@ -12,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/must.h"
@@ -32,6 +35,33 @@ static int parse(json **ret, const char *body, size_t len, struct err *e)
 }
 
 /* ---- keys ---- */
+
+/* Turns "\u0000" into "\u0001"; Consul writes control characters in no other way. */
+static void mask_zeros(char *body, size_t len)
+{
+    static const char zero[] = "\\u0000";
+    for (size_t i = 0; i + strlen(zero) <= len;) {
+        if (body[i] != '\\') {
+            i++;
+        } else if (memcmp(body + i, zero, strlen(zero)) == 0) {
+            body[i + strlen(zero) - 1] = '1';
+            i += strlen(zero);
+        } else {
+            i += 2; /* an escaped backslash escapes nothing */
+        }
+    }
+}
+
+/* A body with keys in it. */
+static int parse_keys(json **ret, const char *body, size_t len, struct err *e)
+{
+    if (!memmem(body, len, "\\u0000", strlen("\\u0000"))) {
+        return parse(ret, body, len, e);
+    }
+    CLEANUP_FREE char *copy = xmemdup0(body, len);
+    mask_zeros(copy, len);
+    return parse(ret, copy, len, e);
+}
 
 static int decode_pair(struct consulkv_pair *ret, struct arena *arena, const json *j, struct err *e)
 {
@@ -72,7 +102,7 @@ static int decode_pairs(struct consulkv_list *ret, const json *array, const char
 int consulkv_decode_list(struct consulkv_list *ret, const char *body, size_t len, struct err *e)
 {
     CLEANUP_JSON json *j = NULL;
-    int r = parse(&j, body, len, e);
+    int r = parse_keys(&j, body, len, e);
     if (r < 0) {
         return r;
     }
@@ -82,7 +112,7 @@ int consulkv_decode_list(struct consulkv_list *ret, const char *body, size_t len
 int consulkv_decode_txn(struct consulkv_list *ret, const char *body, size_t len, struct err *e)
 {
     CLEANUP_JSON json *j = NULL;
-    int r = parse(&j, body, len, e);
+    int r = parse_keys(&j, body, len, e);
     if (r < 0) {
         return r;
     }
@@ -101,7 +131,7 @@ static enum consulkv_refusal refusal(const char *what)
     if (strstr(what, "Permission denied") || strstr(what, "ACL not found")) {
         return CONSULKV_REFUSED_AUTH;
     }
-    return CONSULKV_REFUSED_STALE;
+    return strstr(what, "due to lock delay") ? CONSULKV_REFUSED_DELAY : CONSULKV_REFUSED_STALE;
 }
 
 int consulkv_decode_errors(struct consulkv_errors *ret, const char *body, size_t len, struct err *e)

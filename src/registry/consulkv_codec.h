@@ -21,7 +21,7 @@ struct buf;
 #define CONSULKV_TXN_BYTES 524288u
 
 struct consulkv_pair {
-    const char *key; /* terminated; Consul sends keys as JSON strings, so there is no zero byte */
+    const char *key; /* terminated, without zero bytes: one that Consul has is U+0001 here */
     size_t key_len;
     const char *value;
     size_t value_len;
@@ -48,6 +48,7 @@ int consulkv_decode_txn(struct consulkv_list *ret, const char *body, size_t len,
 
 enum consulkv_refusal {
     CONSULKV_REFUSED_STALE,   /* not as checked, or locked by another session */
+    CONSULKV_REFUSED_DELAY,   /* its lock ended just now, and is to be free for a while */
     CONSULKV_REFUSED_SESSION, /* our session is not, or no longer, known */
     CONSULKV_REFUSED_AUTH,    /* no right to write this key */
 };

@@ -54,6 +54,28 @@ static void listing(void **state)
     arena_deinit(&l.arena);
 }
 
+/* A zero byte in a key neither ends it nor makes two keys one; a backslash before is not taken for it. */
+static void zero_in_key(void **state)
+{
+    CLEANUP_FREE char *body = golden("list-zero.json");
+    static const char slash[] = "[{\"Key\":\"a\\\\u0000\\u0000\",\"ModifyIndex\":1}]";
+    static const char txn[] = "{\"Results\":[{\"KV\":{\"Key\":\"\\u0000\",\"ModifyIndex\":1}}]}";
+    struct consulkv_list l;
+    struct err e = ERR_INIT;
+    assert_int_equal(consulkv_decode_list(&l, body, strlen(body), &e), 0);
+    assert_int_equal(l.n, 2);
+    assert_string_equal(l.pairs[0].key, "z/web/a");
+    assert_string_equal(l.pairs[1].key, "z/web/a\001b");
+    assert_int_equal(l.pairs[1].key_len, 9);
+    arena_deinit(&l.arena);
+    assert_int_equal(consulkv_decode_list(&l, slash, strlen(slash), &e), 0);
+    assert_string_equal(l.pairs[0].key, "a\\u0000\001");
+    arena_deinit(&l.arena);
+    assert_int_equal(consulkv_decode_txn(&l, txn, strlen(txn), &e), 0);
+    assert_string_equal(l.pairs[0].key, "\001");
+    arena_deinit(&l.arena);
+}
+
 static void transactions(void **state)
 {
     static const struct {
@@ -101,6 +123,7 @@ static void refusals(void **state)
         {"refused-stale.json", 4, CONSULKV_REFUSED_STALE},
         {"refused-session.json", 1, CONSULKV_REFUSED_SESSION},
         {"refused-right.json", 1, CONSULKV_REFUSED_AUTH},
+        {"refused-delay.json", 1, CONSULKV_REFUSED_DELAY},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         CLEANUP_FREE char *body = golden(cases[i].file);
@@ -233,8 +256,9 @@ static void requests(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(listing),  cmocka_unit_test(transactions), cmocka_unit_test(refusals),
-        cmocka_unit_test(sessions), cmocka_unit_test(nonsense),     cmocka_unit_test(requests),
+        cmocka_unit_test(listing),  cmocka_unit_test(zero_in_key), cmocka_unit_test(transactions),
+        cmocka_unit_test(refusals), cmocka_unit_test(sessions),    cmocka_unit_test(nonsense),
+        cmocka_unit_test(requests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
