@@ -2,18 +2,22 @@
  * The Consul KV reader: a complete table of the services below a prefix, followed live.
  *
  *   LISTING ─answer─► (PROBING) ─► FOLLOWING ─answer─► PAUSED ─► FOLLOWING
- *    ▲   │                │            │ refresh, index went back    │
+ *    ▲   │                │            │ index went back, or may     │ refresh, or may have
  *    │   └──failed────────┴────────────┼──────────► WAITING ─timer─┐ │
  *    └─────────────────────────────────┴───────────────────────────┴─┘
  *   LISTING ─once─► LISTED ─refresh─► LISTING             every state ─close─► CLOSING
  *
  * Happy path: list the prefix, then ask the same again with the index of the last answer, which Consul
  * holds back until something below the prefix has changed. Every answer is a complete listing: a table is
- * built from it and published where it differs. Consul is asked at most four times a second.
+ * built from it and published where it differs. Consul is asked at most four times a second. What
+ * refresh() asks for is listed beside the held query: Consul counts a connection that was closed as one
+ * that waits, until the wait is over.
  *
  * Failure modes: the published table stays whatever happens, until a complete one replaces it. A query
  * that failed is followed by a listing without index, after a while, and so is an index that went back:
- * Consul would hold a query with the old, larger one for its whole wait. Consul leaves out what a token
+ * Consul would hold a query with the old, larger one for its whole wait. A snapshot that is restored has
+ * the same effect unseen: Consul ends held queries with the index that they asked with. So an answer
+ * without news, before its wait is over, is followed by one listing, too. Consul leaves out what a token
  * may not read and does not say so: an empty listing is believed only after PROBING, which reads a key
  * by its name and is refused then. Rights to a part of the prefix give that part.
  * It does not know what the services are for, and never gives up.
@@ -69,15 +73,18 @@ struct registry_reader {
     struct backoff backoff;
     struct io_timer timer; /* WAITING, PAUSED */
     struct consul_call call;
-    bool recalled;  /* the call's answer no longer counts */
-    uint64_t index; /* of the last answer */
+    bool recalled;       /* the call's answer no longer counts */
+    uint64_t index;      /* of the last answer */
+    uint64_t held_index; /* FOLLOWING: the query asks with it */
+    bool listing_due;    /* PAUSED: LISTING is next */
     msec_t asked_at;
+    struct consul_call beside; /* for refresh(), while the other one is held */
     struct skipped skipped;
     struct table table; /* published */
     bool complete;      /* it was, at least once */
 
     /* refresh(): how many were asked for, answered, and will be by the listing that runs */
-    uint64_t asked, answered, answering;
+    uint64_t asked, answered, answering, answering_beside;
 
     void (*closed)(void *ctx);
     void *closed_ctx;
@@ -114,7 +121,7 @@ static void tell_live(struct registry_reader *r, bool live, const struct err *wh
 
 /* ---- asking ---- */
 
-static void ask(struct registry_reader *r, bool recurse, uint64_t index)
+static void ask(struct registry_reader *r, struct consul_call *call, bool recurse, uint64_t index)
 {
     struct buf path = BUF_INIT(PATH_CAP);
     buf_puts(&path, "/v1/kv/");
@@ -124,7 +131,7 @@ static void ask(struct registry_reader *r, bool recurse, uint64_t index)
         consul_path_query(&path, "recurse", NULL);
     }
     consul_path_block(&path, index, WAIT);
-    consul_call_start(&r->client, &r->call,
+    consul_call_start(&r->client, call,
                       &(struct consul_call_spec){.method = HTTP_GET,
                                                  .path = buf_str(&path),
                                                  .wait = index ? WAIT : 0,
@@ -137,6 +144,7 @@ static void list_begin(struct registry_reader *r)
 {
     reader_set_state(r, READER_S_LISTING);
     io_timer_stop(&r->timer);
+    r->listing_due = false;
     if (consul_call_running(&r->call)) {
         r->recalled = true;
         consul_call_cancel(&r->call);
@@ -144,20 +152,30 @@ static void list_begin(struct registry_reader *r)
     }
     r->answering = r->asked;
     r->asked_at = io_now(r->io);
-    ask(r, true, 0);
+    ask(r, &r->call, true, 0);
+}
+
+/* The same without giving up the held query. */
+static void list_beside(struct registry_reader *r)
+{
+    if (!consul_call_running(&r->beside)) {
+        r->answering_beside = r->asked;
+        ask(r, &r->beside, true, 0);
+    }
 }
 
 static void follow(struct registry_reader *r)
 {
     reader_set_state(r, READER_S_FOLLOWING);
     r->asked_at = io_now(r->io);
-    ask(r, true, r->index);
+    r->held_index = r->index;
+    ask(r, &r->call, true, r->index);
 }
 
 static void on_timer(struct io_timer *t)
 {
     struct registry_reader *r = container_of(t, struct registry_reader, timer);
-    if (r->state == READER_S_PAUSED) {
+    if (r->state == READER_S_PAUSED && !r->listing_due) {
         follow(r);
     } else {
         list_begin(r);
@@ -205,23 +223,38 @@ static void take(struct registry_reader *r, struct table *t, const struct consul
 
 /* ---- answers ---- */
 
-/* After the table was published: what next? */
-static void go_on(struct registry_reader *r)
+/* Asks again, but not at once if the last question was just now. */
+static void pause_then(struct registry_reader *r, bool listing_due)
 {
     msec_t took = io_now(r->io) - r->asked_at;
-    if (r->asked > r->answered) {
-        list_begin(r);
-    } else if (r->once) {
-        reader_set_state(r, READER_S_LISTED);
-    } else if (r->state == READER_S_LISTING || took >= NEWS_EVERY) {
-        follow(r);
-    } else {
+    if (took < NEWS_EVERY) {
         reader_set_state(r, READER_S_PAUSED);
+        r->listing_due = listing_due;
         io_timer_start(r->io, &r->timer, NEWS_EVERY - took, on_timer);
+    } else if (listing_due) {
+        list_begin(r);
+    } else {
+        follow(r);
     }
 }
 
-static void publish(struct registry_reader *r, const struct consulkv_list *list)
+/* After the table was published: what next? */
+static void go_on(struct registry_reader *r)
+{
+    if (r->asked > r->answered && r->state != READER_S_FOLLOWING) {
+        list_begin(r);
+    } else if (r->once) {
+        reader_set_state(r, READER_S_LISTED);
+    } else if (r->state == READER_S_LISTING) {
+        follow(r);
+    } else {
+        pause_then(r, false);
+    }
+}
+
+/* next: what to do once the table is up to date, before anybody is told. */
+static void publish(struct registry_reader *r, const struct consulkv_list *list, uint64_t answering,
+                    void (*next_step)(struct registry_reader *r))
 {
     struct table next;
     table_init(&next);
@@ -238,11 +271,11 @@ static void publish(struct registry_reader *r, const struct consulkv_list *list)
     if (r->state == READER_S_CLOSING) { /* an event's handler closed us */
         return;
     }
-    bool fresh = r->answering > r->answered;
-    r->answered = r->answering;
+    bool fresh = answering > r->answered;
+    r->answered = fresh ? answering : r->answered;
     r->complete = true;
     backoff_reset(&r->backoff);
-    go_on(r);
+    next_step(r);
     if (changed || fresh) {
         r->events->table(r->ctx, &r->table, fresh);
     }
@@ -270,16 +303,56 @@ static int decode(struct consulkv_list *list, const struct consul_reply *reply, 
 
 static void on_listed(struct registry_reader *r, const struct consulkv_list *list, uint64_t index)
 {
-    bool reset = false;
-    r->index = consul_index_next(r->state == READER_S_FOLLOWING ? r->index : 0, index, &reset);
+    bool reset = false, following = r->state == READER_S_FOLLOWING;
+    bool early = io_now(r->io) - r->asked_at < WAIT;
+    r->index = consul_index_next(following ? r->index : 0, index, &reset);
     if (reset) { /* what came may be held for long already: the truth is one listing away */
         list_begin(r);
+    } else if (following && early && index == r->held_index) {
+        pause_then(r, true);
     } else if (list->n == 0) {
         reader_set_state(r, READER_S_PROBING);
-        ask(r, false, 0);
+        ask(r, &r->call, false, 0);
     } else {
-        publish(r, list);
+        publish(r, list, r->answering, go_on);
     }
+}
+
+static bool is_followed(const struct registry_reader *r)
+{
+    return r->state == READER_S_FOLLOWING || r->state == READER_S_PAUSED;
+}
+
+static void after_beside(struct registry_reader *r)
+{
+    if (r->asked > r->answered) {
+        list_beside(r);
+    }
+}
+
+/*
+ * Whatever is not a plain success is looked into by a listing in the held query's place; so is what is
+ * older than the table, as after a snapshot. When the reader is listing anyway, that one counts.
+ */
+static void on_beside(struct consul_call *call, const struct consul_reply *reply)
+{
+    struct registry_reader *r = container_of(call, struct registry_reader, beside);
+    struct consulkv_list list;
+    struct err why;
+    if (!is_followed(r)) {
+        return;
+    }
+    if (decode(&list, reply, &why) < 0) {
+        list_begin(r);
+        return;
+    }
+    if ((list.n == 0 && r->table.n > 0) || reply->index < r->index) {
+        list_begin(r);
+    } else {
+        r->index = reply->index;
+        publish(r, &list, r->answering_beside, after_beside);
+    }
+    arena_deinit(&list.arena);
 }
 
 static void on_answer(struct consul_call *call, const struct consul_reply *reply)
@@ -306,7 +379,7 @@ static void on_answer(struct consul_call *call, const struct consul_reply *reply
         return;
     }
     if (r->state == READER_S_PROBING) {
-        publish(r, &none); /* a key of that name itself is no service */
+        publish(r, &none, r->answering, go_on); /* a key of that name itself is no service */
     } else {
         on_listed(r, &list, reply->index);
     }
@@ -328,6 +401,7 @@ static int reader_open(struct registry_reader **ret, struct io *io,
         .ctx = ctx,
         .state = READER_S_WAITING,
         .call.done = on_answer,
+        .beside.done = on_beside,
     };
     int err = consul_client_init(&r->client, io, config->uri, e);
     if (err < 0) {
@@ -348,6 +422,8 @@ static void reader_refresh(struct registry_reader *r)
     switch (r->state) {
     case READER_S_FOLLOWING:
     case READER_S_PAUSED:
+        list_beside(r);
+        break;
     case READER_S_LISTED:
         list_begin(r);
         break;

@@ -321,6 +321,9 @@ static bool do_op(struct fake_consulkv *f, struct fake_consulkv_key **keys, cons
         if (!session_alive(f, session)) {
             snprintf(what, 512, "invalid session \"%s\"", session);
             ok = false;
+        } else if (f->delayed && streq(f->delayed, key)) {
+            snprintf(what, 512, "failed to lock key \"%s\" due to lock delay", key);
+            ok = false;
         } else if (k && *k->session && !streq(k->session, session)) {
             snprintf(what, 512, "failed to lock key \"%s\", lock is already held", key);
             ok = false;
@@ -571,6 +574,27 @@ void fake_consulkv_reap(struct fake_consulkv *f)
     }
 }
 
+void fake_consulkv_save(struct fake_consulkv *f)
+{
+    forget_all(&f->snapshot);
+    f->snapshot = copy_all(f->keys);
+}
+
+void fake_consulkv_restore(struct fake_consulkv *f)
+{
+    for (size_t i = 0; i < f->n_held; i++) {
+        if (!fake_gone(f->held[i])) {
+            struct query q = parse_query(fake_path(f->held[i]));
+            assert_int_equal(q.index, folder_index(f, q.key));
+            answer_query(f, f->held[i], &q);
+        }
+    }
+    f->n_held = 0;
+    forget_all(&f->keys);
+    f->keys = copy_all(f->snapshot);
+    f->index++;
+}
+
 void fake_consulkv_cut(struct fake_consulkv *f)
 {
     for (size_t i = 0; i < f->n_held; i++) {
@@ -611,4 +635,5 @@ void fake_consulkv_stop(struct fake_consulkv *f)
     fake_http_free(f->http);
     registry_uri_deinit(&f->uri);
     forget_all(&f->keys);
+    forget_all(&f->snapshot);
 }

@@ -40,8 +40,10 @@ struct fake_consulkv {
     unsigned next_session;
     struct fake_exchange *held[FAKE_CONSULKV_HELD]; /* blocking queries */
     size_t n_held;
-    const char *denied; /* keys that begin so: no right to read or write; NULL: none */
-    size_t body_max;    /* of a transaction; 0: 512 KiB */
+    const char *denied;  /* keys that begin so: no right to read or write; NULL: none */
+    const char *delayed; /* a key that nobody may lock for a while; NULL: none */
+    size_t body_max;     /* of a transaction; 0: 512 KiB */
+    struct fake_consulkv_key *snapshot; /* of the keys */
 
     unsigned gets, queries, txns, locks, deletes, creates, renews, destroys;
     unsigned too_large;  /* transactions refused for that */
@@ -72,6 +74,10 @@ int64_t fake_consulkv_list(const struct fake_consulkv *f, const char *prefix, st
 void fake_consulkv_expire(struct fake_consulkv *f, const char *session);
 /* Everything is forgotten, as of a -dev agent that was restarted; as with cut. */
 void fake_consulkv_wipe(struct fake_consulkv *f);
+/* Takes a snapshot of the keys, and puts it in their place: held queries end with the index that they
+ * asked with, while those of the keys go back. Sessions stay as they are. */
+void fake_consulkv_save(struct fake_consulkv *f);
+void fake_consulkv_restore(struct fake_consulkv *f);
 /* Forgets the traces of deleted keys: indexes of folders may go back. */
 void fake_consulkv_reap(struct fake_consulkv *f);
 void fake_consulkv_cut(struct fake_consulkv *f); /* held queries end in an error */

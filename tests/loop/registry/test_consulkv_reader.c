@@ -2,10 +2,12 @@
  * The Consul KV reader against a scripted Consul: answers that break off, filtered listings, indexes
  * that go back.
  */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -24,6 +26,7 @@ struct fixture {
     const char *text;
     unsigned times;
     void (*answer)(struct fake_exchange *x);
+    struct fake_exchange *faulty; /* the one that answer() was last called for */
     char last_path[256];
 };
 
@@ -36,6 +39,7 @@ static bool fault(struct fake_consulkv *f, struct fake_exchange *x, const char *
     }
     t->times--;
     t->answer(x);
+    t->faulty = x;
     return true;
 }
 
@@ -175,6 +179,11 @@ static void answer_no_leader(struct fake_exchange *x)
     fake_reply(x, 500, "No cluster leader");
 }
 
+static void answer_none(struct fake_exchange *x)
+{
+    (void)x; /* the test answers */
+}
+
 static void answer_404(struct fake_exchange *x)
 {
     fake_reply(x, 404, "404 page not found");
@@ -285,17 +294,140 @@ static void refreshes(void **state)
     t->v.driver->reader->refresh(t->v.reader); /* while the first listing runs */
     loop_until(t->io, t->v.fresh == 1);
     loop_until(t->io, t->consul.queries == 1);
+    loop_until(t->io, t->consul.n_held == 1);
     t->v.driver->reader->refresh(t->v.reader);
     t->v.driver->reader->refresh(t->v.reader);
     loop_until(t->io, t->v.fresh == 2);
-    loop_until(t->io, t->consul.queries == 2);
+    t->v.driver->reader->refresh(t->v.reader);
+    t->v.driver->reader->refresh(t->v.reader); /* while one runs that cannot count for it */
+    loop_until(t->io, t->v.fresh == 3);
+    /* all beside the held query, which is still the first, and goes on */
+    assert_int_equal(t->consul.queries, 1);
+    assert_false(fake_gone(t->consul.held[0]));
+    put(t, "t/web/b", "10.0.0.2:80");
+    loop_until(t->io, t->v.table.n == 2);
+    loop_until(t->io, t->consul.n_held == 1);
+    unsigned fresh = t->v.fresh;
     t->text = "recurse";
     t->times = 1;
     t->answer = answer_no_leader;
     t->v.driver->reader->refresh(t->v.reader);
-    loop_until(t->io, t->v.fresh == 3);
+    loop_until(t->io, t->v.fresh == fresh + 1);
+    assert_int_equal(t->v.stales, 0); /* one that fails is asked again in the held query's place */
+    t->times = 2;
+    t->v.driver->reader->refresh(t->v.reader);
+    loop_until(t->io, t->v.fresh == fresh + 2);
     assert_int_equal(t->v.stales, 1);
     loop_until(t->io, t->v.live);
+}
+
+/* News that a refresh brings first does not come a second time, nor as a step back. */
+static void refresh_is_first(void **state)
+{
+    struct fixture *t = *state;
+    put(t, "t/web/a", "10.0.0.1:80");
+    look(t);
+    loop_until(t->io, t->consul.n_held == 1);
+    struct fake_exchange *held = t->consul.held[0];
+    t->consul.n_held = 0; /* its answer is late */
+    put(t, "t/web/b", "10.0.0.2:80");
+    int64_t between = t->consul.index;
+    put(t, "t/web/c", "10.0.0.3:80");
+    t->v.driver->reader->refresh(t->v.reader);
+    loop_until(t->io, t->v.fresh == 1 && t->v.table.n == 3);
+    unsigned tables = t->v.tables;
+    char headers[64];
+    snprintf(headers, sizeof(headers), "X-Consul-Index: %" PRId64 "\r\n", between);
+    fake_reply_headers(held, 200, headers,
+                       "[{\"Key\":\"t/web/a\",\"ModifyIndex\":11,\"Value\":\"MTAuMC4wLjE6ODA=\"}]");
+    loop_until(t->io, t->consul.n_held == 1);
+    assert_int_equal(t->v.tables, tables);
+    assert_int_equal(t->v.table.n, 3);
+    assert_int_equal(t->v.stales, 0);
+}
+
+/* A refresh of nothing tells so, and gives up no held query either. */
+static void refresh_empty(void **state)
+{
+    struct fixture *t = *state;
+    look(t);
+    loop_until(t->io, t->consul.n_held == 1);
+    t->v.driver->reader->refresh(t->v.reader);
+    loop_until(t->io, t->v.fresh == 1);
+    assert_int_equal(t->consul.queries, 1);
+    assert_false(fake_gone(t->consul.held[0]));
+}
+
+/* Consul ends held queries with the old index then, and would hold that one for its whole wait. */
+static void snapshot_restored(void **state)
+{
+    struct fixture *t = *state;
+    put(t, "t/web/a", "10.0.0.1:80");
+    fake_consulkv_save(&t->consul);
+    put(t, "t/web/b", "10.0.0.2:80");
+    look(t);
+    loop_until(t->io, t->v.table.n == 2 && t->consul.n_held == 1);
+    int64_t old = t->consul.query_index;
+    unsigned gets = t->consul.gets, queries = t->consul.queries;
+    fake_consulkv_restore(&t->consul);
+    loop_until(t->io, t->v.table.n == 1 && t->consul.n_held == 1);
+    assert_true(t->consul.query_index < old);
+    assert_int_equal(t->consul.gets, gets + 1);
+    assert_int_equal(t->consul.queries, queries + 1);
+    assert_int_equal(t->v.stales, 0);
+    put(t, "t/web/c", "10.0.0.3:80");
+    loop_until(t->io, t->v.table.n == 2);
+}
+
+/* A server that holds nothing back is not asked without pause. */
+static bool answer_at_once(struct fake_consulkv *f, struct fake_exchange *x, const char *path,
+                           void *ctx)
+{
+    struct fixture *t = ctx;
+    if (strstr(path, "index=")) {
+        t->times++;
+        fake_reply_headers(x, 200, "X-Consul-Index: 11\r\n",
+                           "[{\"Key\":\"t/web/a\",\"ModifyIndex\":11,"
+                           "\"Value\":\"MTAuMC4wLjE6ODA=\"}]");
+        return true;
+    }
+    return false;
+}
+
+static void holds_nothing(void **state)
+{
+    struct fixture *t = *state;
+    put(t, "t/web/a", "10.0.0.1:80");
+    t->consul.fault = answer_at_once;
+    look(t);
+    loop_until(t->io, t->times == 1);
+    msec_t start = io_now(t->io);
+    loop_until(t->io, t->times == 4);
+    msec_t took = io_now(t->io) - start;
+    if (took < 700) {
+        fail_msg("3 queries in %u ms", (unsigned)took);
+    }
+    assert_int_equal(t->v.tables, 1);
+}
+
+/* Two keys that differ behind a zero byte are two keys, and no such key is a service. */
+static void zero_in_key(void **state)
+{
+    struct fixture *t = *state;
+    static const char list[] =
+        "[{\"Key\":\"t/web/a\",\"ModifyIndex\":11,\"Value\":\"MTAuMC4wLjE6ODA=\"},"
+        "{\"Key\":\"t/web/a\\u0000b\",\"ModifyIndex\":12,\"Value\":\"MTAuMC4wLjI6ODA=\"},"
+        "{\"Key\":\"t/web/a\\u001b[2J\",\"ModifyIndex\":12,\"Value\":\"MTAuMC4wLjI6ODA=\"}]";
+    t->text = "recurse";
+    t->times = 1;
+    t->answer = answer_none;
+    look(t);
+    loop_until(t->io, t->faulty);
+    fake_reply_headers(t->faulty, 200, "X-Consul-Index: 12\r\n", list);
+    loop_until(t->io, t->v.live);
+    assert_int_equal(t->v.table.n, 1);
+    assert_true(has(t, "web", "a", "10.0.0.1"));
+    assert_int_equal(t->v.skips, 2);
 }
 
 static void once(void **state)
@@ -361,6 +493,11 @@ int main(int argc, char **argv)
         ONE(index_goes_back),
         ONE(skipped_once),
         ONE(refreshes),
+        ONE(refresh_is_first),
+        ONE(refresh_empty),
+        ONE(snapshot_restored),
+        ONE(holds_nothing),
+        ONE(zero_in_key),
         ONE(once),
         ONE(stale_and_datacenter),
         ONE(busy_prefix),
