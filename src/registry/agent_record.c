@@ -50,3 +50,8 @@ void agent_record_decode(struct agent_record *ret, const char *value, size_t len
     json_int64_text(j, "lease", &ret->lease);
     json_int64_text(j, "ttl", &ret->ttl_s);
 }
+
+bool agent_record_of_other(const struct agent_record *r, const char *instance)
+{
+    return *r->instance && !streq(r->instance, instance);
+}

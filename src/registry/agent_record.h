@@ -31,3 +31,6 @@ void agent_record_encode(const struct agent_record *r, const char *node, struct 
 
 /* Whatever it holds: what cannot be read is "" or 0, like the record of another program. */
 void agent_record_decode(struct agent_record *ret, const char *value, size_t len);
+
+/* It names an instance, and that is another one: a record that cannot be read is nobody's. */
+bool agent_record_of_other(const struct agent_record *r, const char *instance);

@@ -7,7 +7,7 @@
  *      │         │  │       └─ ours ──┼───────┘                  ▼ index went back, out of reach
  *      │         │  └──── changed ────┘                       SETTLING (the write in flight ends)
  *      └─ every failure of RECORD … PROBE ◄──────────────────────┘
- *   another agent's record, once ours was written ─► DEPOSED           everything ─close─► CLOSING
+ *   a later record of another agent than ours ─► DEPOSED               everything ─close─► CLOSING
  *
  * Happy path. First start: no record, so a session is created and the record locked with it. Next
  * start: the record leads to its session, which is renewed at once and taken over by writing our
@@ -22,6 +22,9 @@
  * Failure modes. Whatever breaks, the way back is the same: RECORD, and from there what is needed. As
  * long as the session lives nothing is lost by that, and renewals go on meanwhile. When it ended (see
  * consulkv_session.c for when it does) every key has gone with it, and all are put onto a new one. A
+ * record that cannot be read is nobody's: it is written anew, unless a session holds it that is not one
+ * of this node's agents; then that is told, and tried again. A record of another agent with an index
+ * below that of ours comes from a snapshot, and is of the time before. A
  * session of another TTL than ours is renewed beside the new one until its keys have been moved: they
  * are reported with a digest that cannot match. Consul hides what a token may not read and says nothing,
  * but it refuses the record, which is read by its own name; where no record is expected, an empty
@@ -39,7 +42,6 @@
 #include "registry/consul_query.h"
 
 #define LIST_MAX     (64u * 1024 * 1024)
-#define WATCH_WAIT   60000u
 #define RECORD_MAX   8192u
 #define TROUBLES_MAX 1u /* failed renewals in a row that are nothing to speak of */
 
@@ -86,11 +88,11 @@ void consulkv_writer_get(struct registry_writer *w, struct consul_call *call, co
     if (recurse) {
         consul_path_query(&path, "recurse", NULL);
     }
-    consul_path_block(&path, index, WATCH_WAIT);
+    consul_path_block(&path, index, CONSULKV_WAIT);
     consul_call_start(&w->client, call,
                       &(struct consul_call_spec){.method = HTTP_GET,
                                                  .path = buf_str(&path),
-                                                 .wait = index ? WATCH_WAIT : 0,
+                                                 .wait = index ? CONSULKV_WAIT : 0,
                                                  .body_max = LIST_MAX});
     buf_deinit(&path);
 }
@@ -149,12 +151,30 @@ static bool record_is_ours(const struct registry_writer *w)
     return w->record_index != 0 && streq(w->record.instance, w->us.instance);
 }
 
+static bool record_is_of_other(const struct registry_writer *w)
+{
+    return w->record_index > w->claimed_index && agent_record_of_other(&w->record, w->us.instance);
+}
+
+static void session_adopt(struct registry_writer *w, const char *id)
+{
+    str_copy(w->adopting, sizeof(w->adopting), id);
+    consulkv_session_adopt(&w->session, id);
+}
+
+static void session_create(struct registry_writer *w)
+{
+    w->adopting[0] = '\0';
+    consulkv_session_create(&w->session);
+}
+
 /* The record is known: which session? */
 static void session_begin(struct registry_writer *w)
 {
-    const char *candidate = w->session.id;
+    const char *candidate = w->dry_run ? "" : w->our_session;
     if (w->record_index != 0) {
-        candidate = *w->record_session ? w->record_session : w->record.session;
+        const char *named = *w->record_session ? w->record_session : w->record.session;
+        candidate = *named && !streq(named, w->stranger) ? named : candidate;
     }
     if (w->dry_run) {
         str_copy(w->our_session, sizeof(w->our_session), candidate);
@@ -163,9 +183,9 @@ static void session_begin(struct registry_writer *w)
     }
     consulkv_writer_set_state(w, WRITER_S_SESSION);
     if (consulkv_session_valid(candidate)) {
-        consulkv_session_adopt(&w->session, candidate);
+        session_adopt(w, candidate);
     } else {
-        consulkv_session_create(&w->session);
+        session_create(w);
     }
 }
 
@@ -240,7 +260,7 @@ static void on_record(struct registry_writer *w, const struct consul_reply *repl
         keep_record(w, &list.pairs[0]);
     }
     arena_deinit(&list.arena);
-    if (w->record_index != 0 && w->claimed && !record_is_ours(w)) {
+    if (w->claimed_index != 0 && record_is_of_other(w)) {
         depose(w);
         return;
     }
@@ -266,10 +286,20 @@ static void claim_refused(struct registry_writer *w, const struct consul_reply *
         return;
     }
     enum consulkv_refusal kind = worst(&errors);
+    err_set(&why, ERR_TRANSIENT, -EAGAIN, "write the record of node %s: %s", w->node,
+            errors.items[0].what);
     arena_deinit(&errors.arena);
     switch (kind) {
-    case CONSULKV_REFUSED_STALE: /* somebody was faster: look who */
-        record_ask(w);
+    case CONSULKV_REFUSED_STALE:
+        if (w->record_index == w->refused_index) { /* it is not that somebody was faster */
+            consulkv_writer_step_failed(w, &why);
+        } else {
+            w->refused_index = w->record_index;
+            record_ask(w); /* who was it? */
+        }
+        break;
+    case CONSULKV_REFUSED_DELAY:
+        consulkv_writer_step_failed(w, &why);
         break;
     case CONSULKV_REFUSED_SESSION:
         consulkv_writer_session_gone(w);
@@ -301,8 +331,8 @@ static void on_claim(struct registry_writer *w, const struct consul_reply *reply
         consulkv_writer_step_failed(w, &why);
         return;
     }
-    w->claimed = true;
-    w->record_index = index;
+    w->refused_index = -1;
+    w->claimed_index = w->record_index = index;
     consulkv_writer_list_begin(w);
 }
 
@@ -387,16 +417,20 @@ bool consulkv_writer_check_record(struct registry_writer *w, const struct consul
         consulkv_writer_restart(w, NULL); /* RECORD and CLAIM put it again */
         return false;
     }
-    if (now->index <= w->record_index) {
+    if (now->index == w->record_index) {
         return true;
     }
+    if (now->index < w->record_index) { /* out of a snapshot: whatever we know is of later */
+        consulkv_writer_restart(w, NULL);
+        return false;
+    }
     keep_record(w, now);
-    if (!record_is_ours(w)) {
+    if (record_is_of_other(w)) {
         depose(w);
         return false;
     }
-    if (!streq(w->record_session, w->our_session)) { /* the same words by another hand */
-        consulkv_writer_restart(w, NULL);
+    if (!record_is_ours(w) || !streq(w->record_session, w->our_session)) {
+        consulkv_writer_restart(w, NULL); /* by another hand: it is written anew */
         return false;
     }
     return true;
@@ -412,12 +446,12 @@ static void on_held(struct consulkv_session *s)
     }
     if (!s->as_wanted) {
         consulkv_session_second(s, s->id);
-        consulkv_session_create(s);
+        session_create(w);
         return;
     }
     str_copy(w->our_session, sizeof(w->our_session), s->id);
     if (record_is_ours(w) && streq(w->record_session, s->id)) {
-        w->claimed = true; /* a claim whose answer we never saw */
+        w->claimed_index = w->record_index; /* maybe a claim whose answer we never saw */
         consulkv_writer_list_begin(w);
     } else {
         claim(w);
@@ -432,11 +466,17 @@ static void on_session_failed(struct consulkv_session *s, const struct err *why)
     }
 }
 
+static void session_ended(struct err *why)
+{
+    err_set(why, ERR_TRANSIENT, -ESTALE,
+            "the session has expired or was destroyed, and its keys with it");
+}
+
 void consulkv_writer_session_gone(struct registry_writer *w)
 {
     struct err why = ERR_INIT;
     consulkv_session_forget(&w->session);
-    err_set(&why, ERR_TRANSIENT, -ESTALE, "the session has expired or was destroyed");
+    session_ended(&why);
     switch (w->state) {
     case WRITER_S_CLAIM:
     case WRITER_S_LIST:
@@ -451,11 +491,34 @@ void consulkv_writer_session_gone(struct registry_writer *w)
     }
 }
 
+/* SESSION: the session that was asked for is not there, or not one of this node's agents. */
+static void session_not_found(struct registry_writer *w)
+{
+    if (*w->our_session && !streq(w->adopting, w->our_session)) {
+        str_copy(w->stranger, sizeof(w->stranger), w->adopting);
+        session_adopt(w, w->our_session);
+        return;
+    }
+    if (*w->our_session && w->told == WRITER_TOLD_READY) {
+        struct err why = ERR_INIT;
+        session_ended(&why);
+        tell_unready(w, &why);
+    }
+    if (w->state != WRITER_S_SESSION) { /* an event's handler closed us */
+        return;
+    }
+    if (!*w->our_session) {
+        str_copy(w->stranger, sizeof(w->stranger), w->adopting);
+    }
+    w->our_session[0] = '\0';
+    session_create(w);
+}
+
 static void on_lost(struct consulkv_session *s)
 {
     struct registry_writer *w = container_of(s, struct registry_writer, session);
-    if (w->state == WRITER_S_SESSION) { /* that of the record: a new one */
-        consulkv_session_create(s);
+    if (w->state == WRITER_S_SESSION) {
+        session_not_found(w);
     } else {
         consulkv_writer_session_gone(w);
     }
@@ -484,6 +547,7 @@ static void on_renewed(struct consulkv_session *s)
 void consulkv_writer_start(struct registry_writer *w, uint64_t seed)
 {
     w->step.done = on_step;
+    w->refused_index = -1;
     w->session.held = on_held;
     w->session.failed = on_session_failed;
     w->session.lost = on_lost;

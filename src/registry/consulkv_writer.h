@@ -21,6 +21,7 @@ extern const struct registry_writer_ops consulkv_writer_ops;
 /* With an unlock from the session that is being left between the two. */
 #define CONSULKV_WRITER_MOVES_MAX ((CONSULKV_TXN_OPS - 1) / 3)
 
+#define CONSULKV_WAIT      60000u /* of a blocking query */
 #define CONSULKV_RETRY_MIN 100u
 #define CONSULKV_RETRY_MAX 10000u
 #define CONSULKV_NOT_FOUND 404 /* Consul's status codes that are answers rather than failures */
@@ -70,6 +71,8 @@ struct writer_slice {
     bool asking;                    /* it reads how a refused slice's keys are */
     size_t of_op[CONSULKV_TXN_OPS]; /* operation of the transaction → of the batch */
     size_t n;                       /* operations of the transaction; the first is the fence */
+    size_t named;       /* operation of the batch that a refusal named first; SIZE_MAX: the fence */
+    struct err refused; /* in Consul's words */
 };
 
 struct registry_writer {
@@ -108,10 +111,15 @@ struct registry_writer {
     struct agent_record record;                    /* what was read */
     int64_t record_index;                          /* 0: absent. The fence of every write */
     char record_session[CONSULKV_SESSION_LEN + 1]; /* that holds it; "": none */
-    bool claimed;                                  /* we have written the record in this run */
-    char our_session[CONSULKV_SESSION_LEN + 1];    /* dry_run: that of the record */
+    int64_t claimed_index; /* of the record as we wrote it in this run; 0: not yet */
+    int64_t refused_index; /* of the record when Consul refused to let us write it; -1: never */
+    char our_session[CONSULKV_SESSION_LEN + 1]; /* dry_run: that of the record */
+    char adopting[CONSULKV_SESSION_LEN + 1]; /* the session that SESSION asks for; "": a new one */
+    char stranger[CONSULKV_SESSION_LEN + 1]; /* it holds the record, and cannot be taken over */
 
     enum writer_leave leave;
+    struct err leave_why; /* what went wrong last, leaving */
+    size_t leave_left;    /* keys that were refused to be deleted */
     struct io_timer deadline;
     bool leaving; /* CLOSING, and not yet done with Consul */
     void (*closed)(void *ctx);

@@ -7,7 +7,9 @@
  * Failure modes. A refused transaction names every operation at fault, and nothing of it took effect:
  * the record and the keys at fault are read, the truth about them is told in events, they end as
  * CONFLICT, and the others are sent again at once: one contested key does not hold up its batch. A key
- * that the token may not write ends as AUTH, alone. A session that Consul does not know: everything from
+ * that the token may not write ends as AUTH, alone; one whose lock ended just now, by a session that asked
+ * for a delay, as TRANSIENT, alone, and so does one that is refused again and again although it is as it
+ * should be. A session that Consul does not know: everything from
  * the start. A record in another name: deposed. A request that is too large: the batch is halved until
  * the one operation at fault is alone. No answer: what happened is not known, so the operations end as
  * TRANSIENT; tried again as they are, they fail their check if the first try took effect, and the truth
@@ -210,6 +212,15 @@ static bool end_if_stale(struct registry_writer *w, size_t index, const struct c
     return true;
 }
 
+/* Ends one operation of the slice; a refusal may name it more than once. */
+static void op_refused(struct registry_writer *w, size_t index, const struct err *why)
+{
+    if (w->batch.state[index] == KV_OP_SENT) {
+        kv_batch_note(&w->batch, why);
+        kv_batch_end(&w->batch, index, why->class, 0);
+    }
+}
+
 /* The truth behind a refusal. */
 static void slice_told(struct registry_writer *w, const struct consulkv_list *list)
 {
@@ -232,9 +243,13 @@ static void slice_told(struct registry_writer *w, const struct consulkv_list *li
         }
     }
     if (kv_batch_is_fruitless(b, progress || fence != w->record_index)) {
-        err_set(&why, ERR_TRANSIENT, -EAGAIN, "consul txn: refused without a reason");
-        batch_fail(w, &why);
-        return;
+        size_t named = w->slice.named;
+        if (named == FENCE || b->state[named] != KV_OP_SENT) {
+            batch_fail(w, &w->slice.refused);
+            return;
+        }
+        (void)kv_batch_is_fruitless(b, true);
+        op_refused(w, named, &w->slice.refused);
     }
     kv_batch_again(b);
     slice_send(w);
@@ -249,9 +264,8 @@ static void op_forbidden(struct registry_writer *w, size_t index, const char *wh
             fence ? w->layout.record : w->batch.ops[index].key, what);
     if (fence) {
         kv_batch_fail(&w->batch, &why);
-    } else if (w->batch.state[index] == KV_OP_SENT) {
-        kv_batch_note(&w->batch, &why);
-        kv_batch_end(&w->batch, index, ERR_AUTH, 0);
+    } else {
+        op_refused(w, index, &why);
     }
 }
 
@@ -261,8 +275,20 @@ static void slice_refused(struct registry_writer *w, const struct consulkv_error
     for (size_t i = 0; i < errors->n; i++) {
         const struct consulkv_error *error = &errors->items[i];
         size_t index = error->op < w->slice.n ? w->slice.of_op[error->op] : FENCE;
+        struct err why = ERR_INIT;
+        err_set(&why, ERR_TRANSIENT, -EAGAIN, "consul txn: %s", error->what);
         switch (error->kind) {
+        case CONSULKV_REFUSED_DELAY:
+            if (index != FENCE) {
+                op_refused(w, index, &why);
+                break;
+            }
+            /* fall through */
         case CONSULKV_REFUSED_STALE:
+            if (!stale) {
+                w->slice.named = index;
+                w->slice.refused = why;
+            }
             stale = true;
             break;
         case CONSULKV_REFUSED_SESSION:

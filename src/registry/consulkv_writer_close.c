@@ -6,10 +6,11 @@
  * under the fence; then the session is destroyed, which removes all the rest at once. Once the record
  * is gone no successor can adopt the session, so its end hits nobody else.
  * Failure: another agent's record ends it at once, nothing being ours any more; what cannot be reached
- * is tried again until the 3 s are over, and lapses with the session then.
+ * is tried again until the 3 s are over, and lapses with the session then. What is left is told as trouble.
  */
 #include "registry/consulkv_writer.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -20,6 +21,8 @@
 #define LEAVE_MAX   3000u
 #define LEAVE_RETRY 100u
 #define BODY_MAX    (1024u * 1024)
+
+#define UNTIL_SESSION ", until the session ends"
 
 static void leave_next(struct registry_writer *w);
 
@@ -46,10 +49,36 @@ static void leave_end(struct registry_writer *w)
     consul_client_close(&w->client, on_closed, w);
 }
 
+static size_t keys_left(const struct registry_writer *w)
+{
+    struct kv_owned_key *k, *tmp;
+    size_t n = w->leave_left;
+    HASH_ITER (hh, w->owned.keys, k, tmp) {
+        n += k->exists && k->ours;
+    }
+    return n;
+}
+
+/* The end, with something left in Consul; until: when it goes. */
+static void leave_behind(struct registry_writer *w, size_t keys, const char *until)
+{
+    struct err why = w->leave_why;
+    if (why.class == ERR_NONE) {
+        err_set(&why, ERR_TRANSIENT, -ETIMEDOUT, "no answer within %u s", LEAVE_MAX / 1000);
+    }
+    bool record = w->leave != WRITER_LEAVE_SESSION; /* which comes after it */
+    err_wrap(&why, "deregister node %s: %zu keys below %s%s are left%s", w->node, keys,
+             w->layout.dir, record ? " and the agent's own record" : "", until);
+    if (w->events->trouble) {
+        w->events->trouble(w->ctx, &why);
+    }
+    leave_end(w);
+}
+
 static void on_deadline(struct io_timer *t)
 {
     struct registry_writer *w = container_of(t, struct registry_writer, deadline);
-    leave_end(w);
+    leave_behind(w, keys_left(w), UNTIL_SESSION);
 }
 
 static void on_leave_timer(struct io_timer *t)
@@ -70,7 +99,7 @@ static bool leave_detached(struct registry_writer *w)
         bool detached = k->exists && k->ours && k->holder != CONSULKV_HOLDER_OURS;
         if (detached && t.ops < CONSULKV_TXN_OPS) {
             consulkv_txn_delete(&t, k->key, k->revision);
-            k->ours = false; /* tried once, whatever comes of it */
+            k->mark = w->list_mark + 1;
         }
     }
     consulkv_txn_end(&t);
@@ -80,6 +109,21 @@ static bool leave_detached(struct registry_writer *w)
     }
     buf_deinit(&body);
     return any;
+}
+
+/* Consul has answered: these keys are not tried again. Returns how many there were. */
+static size_t detached_done(struct registry_writer *w)
+{
+    struct kv_owned_key *k, *tmp;
+    size_t n = 0;
+    HASH_ITER (hh, w->owned.keys, k, tmp) {
+        if (k->mark == w->list_mark + 1) {
+            k->mark = w->list_mark;
+            k->ours = false;
+            n++;
+        }
+    }
+    return n;
 }
 
 static void leave_record(struct registry_writer *w)
@@ -127,24 +171,52 @@ static void leave_next(struct registry_writer *w)
     }
 }
 
-/* The record as it is now; false: it is another agent's. */
-static bool still_ours(struct registry_writer *w, const struct consul_reply *reply)
+/* Takes Consul's words for what it refused. */
+static void leave_refused(struct registry_writer *w, const struct consul_reply *reply)
+{
+    struct consulkv_errors errors;
+    if (consulkv_decode_errors(&errors, reply->body, reply->len, &w->leave_why) == 0) {
+        err_set(&w->leave_why, ERR_CONFLICT, -EEXIST, "consul txn: %s", errors.items[0].what);
+        arena_deinit(&errors.arena);
+    }
+}
+
+/* The record could not be deleted as we knew it: whose is it now? */
+static void leave_looked(struct registry_writer *w, const struct consul_reply *reply)
 {
     struct consulkv_list list;
     struct agent_record by;
-    struct err ignored = ERR_INIT;
-    if (reply->status == CONSULKV_NOT_FOUND) {
-        w->leave = WRITER_LEAVE_SESSION; /* an answer was lost, or somebody deleted it */
-        return true;
+    if (reply->status == CONSULKV_NOT_FOUND) { /* an answer was lost, or somebody deleted it */
+        w->leave = WRITER_LEAVE_SESSION;
+        leave_next(w);
+        return;
     }
-    if (consulkv_decode_list(&list, reply->body, reply->len, &ignored) < 0 || list.n == 0) {
-        return false;
+    if (consulkv_decode_list(&list, reply->body, reply->len, &w->leave_why) < 0) {
+        io_timer_start(w->io, &w->timer, LEAVE_RETRY, on_leave_timer);
+        return;
     }
-    agent_record_decode(&by, list.pairs[0].value, list.pairs[0].value_len);
-    w->record_index = list.pairs[0].index;
-    w->leave = WRITER_LEAVE_RECORD;
+    if (list.n == 0) { /* as if it were absent */
+        arena_deinit(&list.arena);
+        w->leave = WRITER_LEAVE_SESSION;
+        leave_next(w);
+        return;
+    }
+    const struct consulkv_pair *now = &list.pairs[0];
+    agent_record_decode(&by, now->value, now->value_len);
+    bool taken = agent_record_of_other(&by, w->us.instance);
+    bool locked = consulkv_writer_holder(w, now->session) == CONSULKV_HOLDER_OTHER;
+    if (taken) {
+        leave_end(w);
+    } else if (locked) {
+        err_set(&w->leave_why, ERR_CONFLICT, -EEXIST, "%s is locked by session %s",
+                w->layout.record, now->session);
+        leave_behind(w, keys_left(w), UNTIL_SESSION);
+    } else {
+        w->record_index = now->index;
+        w->leave = WRITER_LEAVE_RECORD;
+        io_timer_start(w->io, &w->timer, LEAVE_RETRY, on_leave_timer); /* it may be refused again */
+    }
     arena_deinit(&list.arena);
-    return streq(by.instance, w->us.instance);
 }
 
 void consulkv_writer_on_leave(struct registry_writer *w, const struct consul_reply *reply)
@@ -157,36 +229,46 @@ void consulkv_writer_on_leave(struct registry_writer *w, const struct consul_rep
         return;
     }
     bool answered = reply->err.class == ERR_NONE, refused = reply->status == CONSULKV_CONFLICT;
-    bool absent = w->leave == WRITER_LEAVE_LOOK && reply->status == CONSULKV_NOT_FOUND;
+    bool absent =
+        w->leave == WRITER_LEAVE_LOOK && reply->status == CONSULKV_NOT_FOUND && reply->index > 0;
     if (!answered && !refused && !absent) {
+        w->leave_why = reply->err;
         io_timer_start(w->io, &w->timer, LEAVE_RETRY, on_leave_timer);
         return;
     }
+    if (refused) {
+        leave_refused(w, reply);
+    }
     switch (w->leave) {
-    case WRITER_LEAVE_DETACHED: /* leave_next() finds the rest, or none */
+    case WRITER_LEAVE_DETACHED: { /* leave_next() finds the rest, or none */
+        size_t n = detached_done(w);
+        w->leave_left += refused ? n : 0;
+        leave_next(w);
         break;
+    }
     case WRITER_LEAVE_RECORD:
         w->leave = refused ? WRITER_LEAVE_LOOK : WRITER_LEAVE_SESSION;
+        leave_next(w);
         break;
     case WRITER_LEAVE_LOOK:
-        if (!still_ours(w, reply)) {
-            leave_end(w);
-            return;
-        }
+        leave_looked(w, reply);
         break;
     case WRITER_LEAVE_SESSION: /* destroyed, or gone already */
-        leave_end(w);
-        return;
+        if (w->leave_left > 0) {
+            leave_behind(w, w->leave_left, "");
+        } else {
+            leave_end(w);
+        }
+        break;
     }
-    leave_next(w);
 }
 
 void consulkv_writer_close(struct registry_writer *w, bool deregister, void (*done)(void *ctx),
                            void *ctx)
 {
     must(w->magic == WRITER_MAGIC);
-    bool leave =
-        deregister && w->claimed && !w->dry_run && *w->our_session && w->state != WRITER_S_DEPOSED;
+    bool leave = deregister && w->claimed_index != 0 && !w->dry_run && *w->our_session &&
+                 w->state != WRITER_S_DEPOSED;
     consulkv_writer_set_state(w, WRITER_S_CLOSING);
     w->closed = done;
     w->closed_ctx = ctx;

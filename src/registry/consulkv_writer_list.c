@@ -10,7 +10,9 @@
  * way while our own writes are answered; each is recognised by the key's index, and an absence by the
  * listing's. An index that went back (Consul lost its data, or cleared away traces of deleted keys)
  * sends the writer to RECORD, to begin anew; so does a listing without our own record, as one that Consul
- * has filtered would look. A query that failed is repeated without its index, for an answer at once.
+ * has filtered would look. A query that failed is repeated without its index, for an answer at once; so is
+ * one that was answered without news before its wait was over: a snapshot was restored, and Consul would
+ * hold the index of before for the whole wait.
  */
 #include "registry/consulkv_writer.h"
 
@@ -321,7 +323,10 @@ static void watch_news(struct registry_writer *w, const struct consulkv_list *li
         return;
     }
     backoff_reset(&w->watch_backoff);
-    w->list_index = w->watch_index = index;
+    bool early = io_now(w->io) - w->watch_asked < CONSULKV_WAIT;
+    bool restored = early && index == w->watch_index;
+    w->list_index = index;
+    w->watch_index = restored ? 0 : index;
     diff(w, list);
     if (w->state == WRITER_S_READY) {
         consulkv_writer_check_second(w);
