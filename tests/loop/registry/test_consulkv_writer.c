@@ -236,6 +236,8 @@ static void session_ends(void **state)
     fake_consulkv_expire(&t->consul, old);
     assert_int_equal(fake_consulkv_count(&t->consul, "t/"), 0);
     loop_until(t->io, t->k.begins == 2 && keeper_settled(&t->k));
+    assert_int_equal(t->k.unreadies, 1); /* so that the log says why all keys are put again */
+    assert_non_null(strstr(t->k.last.msg, "the session has expired or was destroyed"));
     assert_int_equal(t->k.puts, puts + 70);
     assert_int_equal(fake_consulkv_count(&t->consul, "t/web/"), 70);
     assert_int_equal(t->consul.n_sessions, 1);
@@ -414,6 +416,61 @@ static void contested_key(void **state)
     keeper_close(&t->k, false);
 }
 
+/* Nor does one whose lock ended just now, by a session that asked for a delay. */
+static void delayed_key(void **state)
+{
+    struct fixture *t = *state;
+    t->consul.delayed = KEY;
+    keep(t, 30);
+    want(t, 10);
+    loop_until(t->io, t->k.failures == 1);
+    assert_int_equal(t->k.batches, 1);
+    assert_int_equal(keeper_seen(&t->k), 9);
+    assert_int_equal(t->consul.txns,
+                     3); /* the record, all ten, the nine: nothing to be looked at */
+    assert_int_equal(t->k.last.class, ERR_TRANSIENT);
+    assert_string_equal(t->k.last.msg,
+                        "consul txn: failed to lock key \"" KEY "\" due to lock delay");
+    t->consul.delayed = NULL;
+    settle(t);
+    keeper_close(&t->k, true);
+
+    /* of the agent's own record: said, and not asked for without pause */
+    t->consul.delayed = RECORD;
+    keep(t, 30);
+    loop_until(t->io, t->k.unreadies == 1);
+    assert_non_null(strstr(t->k.last.msg, "\"" RECORD "\" due to lock delay"));
+    unsigned txns = t->consul.txns;
+    msec_t start = io_now(t->io);
+    loop_until(t->io, t->consul.txns == txns + 3);
+    if (io_now(t->io) - start < 200) {
+        fail_msg("3 tries in %u ms", (unsigned)(io_now(t->io) - start));
+    }
+    assert_true(t->consul.creates <= 2); /* one of the first agent, one of this one */
+    t->consul.delayed = NULL;
+    loop_until(t->io, t->k.ready);
+    keeper_close(&t->k, true);
+}
+
+/* Refused without end although it is as it should be: that one, and with Consul's words. */
+static void refused_strangely(void **state)
+{
+    struct fixture *t = *state;
+    keep(t, 30);
+    loop_until(t->io, t->k.ready);
+    t->status = 409;
+    t->body = "{\"Results\":null,\"Errors\":[{\"OpIndex\":2,\"What\":\"odd today\"}]}";
+    t->text = "\"Verb\":\"lock\",\"Key\":\"" KEY;
+    arm(t, FAULT_STATUS, "/v1/txn", 3);
+    keeper_want(&t->k, NODE, "web", "10.0.0.5", 80);
+    keeper_want(&t->k, NODE, "web", "10.0.0.5", 81);
+    loop_until(t->io, t->k.failures == 1);
+    assert_string_equal(t->k.last.msg, "consul txn: odd today");
+    settle(t);
+    assert_int_equal(t->hits, 3);
+    keeper_close(&t->k, true);
+}
+
 /* A key that the token may not write ends alone. */
 static void no_right_to_write(void **state)
 {
@@ -505,6 +562,96 @@ static void record_meddled(void **state)
     assert_int_equal(t->k.unreadies, 0);
     assert_int_equal(t->consul.creates, 1);
     keeper_close(&t->k, false);
+}
+
+/* A record that cannot be read is not another agent's. */
+static void record_unreadable(void **state)
+{
+    struct fixture *t = *state;
+    static const char *const garbage[] = {"garbage", "", "{}", "[1]", "{\"instance\":7}"};
+    const char *session;
+    keep(t, 30);
+    want(t, 3);
+    settle(t);
+    unsigned puts = t->k.puts;
+    for (unsigned i = 0; i < ARRAY_LEN(garbage); i++) {
+        for (unsigned held = 0; held < 2; held++) {
+            unsigned begins = t->k.begins;
+            loop_until(t->io, t->consul.n_held == 1);
+            fake_consulkv_lock(&t->consul, RECORD, garbage[i],
+                               held ? t->consul.sessions[0].id : "");
+            loop_until(t->io, t->k.deposed || (t->k.begins > begins && keeper_settled(&t->k)));
+            if (t->k.deposed) {
+                fail_msg("\"%s\": %s", garbage[i], t->k.last.msg);
+            }
+            const char *record = fake_consulkv_get(&t->consul, RECORD, &session);
+            assert_non_null(strstr(record, "{\"node\":\"n1\",\"instance\":\""));
+            assert_string_equal(session, t->consul.sessions[0].id);
+        }
+    }
+    assert_int_equal(t->k.puts, puts);
+    assert_int_equal(t->k.unreadies, 0);
+    assert_int_equal(t->consul.creates, 1);
+
+    /* nor does it hinder the end */
+    arm(t, FAULT_SILENCE, "/v1/kv/t/?recurse&index=", 1000);
+    fake_consulkv_put(&t->consul, RECORD, "garbage");
+    keeper_close(&t->k, true);
+    assert_int_equal(fake_consulkv_count(&t->consul, "t/"), 0);
+    assert_int_equal(t->consul.n_sessions, 0);
+    assert_int_equal(t->k.troubles, 0);
+}
+
+/* Locked by somebody else and unreadable: nobody is known to have taken over. It is said, and tried
+ * again, without a new session each time, and without keeping theirs alive. */
+static void record_locked(void **state)
+{
+    struct fixture *t = *state;
+    static const char stranger[] = "0a0b0c0d-0000-4000-8000-0000000000ff";
+    keep(t, 30);
+    want(t, 3);
+    settle(t);
+    loop_until(t->io, t->consul.n_held == 1);
+    unsigned puts = t->k.puts;
+    fake_consulkv_lock(&t->consul, RECORD, "garbage", stranger);
+    loop_until(t->io, t->k.unreadies == 1);
+    assert_non_null(strstr(t->k.last.msg, "\"" RECORD "\", lock is already held"));
+    unsigned locks = t->consul.locks;
+    t->text = NULL;
+    arm(t, FAULT_APPLY_RESET, "/v1/session/renew/0a0b0c0d-0000-4000-8000-0000000000ff", 1000);
+    loop_until(t->io, t->consul.locks >= locks + 3);
+    assert_int_equal(t->hits, 0);
+    assert_int_equal(t->consul.creates, 1);
+    t->times = 0;
+    fake_consulkv_expire(&t->consul, stranger);
+    loop_until_ms(t->io, 20000, keeper_settled(&t->k));
+    assert_int_equal(t->k.puts, puts);
+    assert_false(t->k.deposed);
+    keeper_close(&t->k, true);
+}
+
+/* A snapshot from before this run has the record of an earlier one: that is no other agent. */
+static void snapshot_restored(void **state)
+{
+    struct fixture *t = *state;
+    keep(t, 30);
+    want(t, 2);
+    settle(t);
+    keeper_close(&t->k, false);
+    fake_consulkv_save(&t->consul);
+    keep(t, 30);
+    want(t, 3);
+    settle(t);
+    loop_until(t->io, t->consul.n_held == 1 && t->consul.query_index == t->consul.index);
+    unsigned begins = t->k.begins;
+    fake_consulkv_restore(&t->consul);
+    loop_until(t->io, t->k.deposed || (t->k.begins > begins && keeper_settled(&t->k)));
+    if (t->k.deposed) {
+        fail_msg("%s", t->k.last.msg);
+    }
+    assert_int_equal(fake_consulkv_count(&t->consul, "t/web/"), 3);
+    assert_int_equal(t->consul.creates, 1);
+    keeper_close(&t->k, true);
 }
 
 /* Data and sessions are lost at once, and indexes begin anew. */
@@ -768,6 +915,63 @@ static void lost_ends(void **state)
     }
 }
 
+/* What could not be removed is told before the end. */
+static void left_behind(void **state)
+{
+    struct fixture *t = *state;
+    static const struct {
+        const char *path;
+        enum fault_kind kind;
+        const char *words[2];
+    } cases[] = {
+        {"/v1/txn", FAULT_SILENCE, {"3 keys below t/ and the agent's own record", "no answer"}},
+        {"/v1/txn", FAULT_STATUS, {"3 keys below t/ and the agent's own record", "HTTP 500: No"}},
+        {"/v1/session/destroy", FAULT_STATUS, {"3 keys below t/ are left, until", "HTTP 500: No"}},
+    };
+    t->status = 500;
+    t->body = "No cluster leader";
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        fake_consulkv_wipe(&t->consul);
+        keep(t, 30);
+        want(t, 3);
+        settle(t);
+        arm(t, cases[i].kind, cases[i].path, 1000);
+        keeper_close(&t->k, true);
+        t->times = 0;
+        assert_int_equal(t->k.troubles, 1);
+        for (size_t j = 0; j < ARRAY_LEN(cases[i].words); j++) {
+            if (!strstr(t->k.trouble.msg, cases[i].words[j])) {
+                fail_msg("%zu: \"%s\" lacks \"%s\"", i, t->k.trouble.msg, cases[i].words[j]);
+            }
+        }
+    }
+
+    /* the record has fallen into other hands, without anybody being known to have taken over */
+    fake_consulkv_wipe(&t->consul);
+    arm(t, FAULT_SILENCE, "/v1/kv/t/?recurse&index=", 1000);
+    keep(t, 30);
+    want(t, 3);
+    settle(t);
+    fake_consulkv_lock(&t->consul, RECORD, "garbage", "somebody");
+    keeper_close(&t->k, true);
+    assert_int_equal(t->k.troubles, 1);
+    assert_non_null(strstr(t->k.trouble.msg, RECORD " is locked by session somebody"));
+
+    /* a right that was taken away: Consul's words, and no answers by the thousand */
+    fake_consulkv_wipe(&t->consul);
+    t->times = 0;
+    keep(t, 30);
+    want(t, 3);
+    settle(t);
+    t->status = 409;
+    t->body = "{\"Results\":null,\"Errors\":[{\"OpIndex\":0,\"What\":\"Permission denied\"}]}";
+    arm(t, FAULT_STATUS, "/v1/txn", 1000);
+    keeper_close(&t->k, true);
+    assert_int_equal(t->k.troubles, 1);
+    assert_non_null(strstr(t->k.trouble.msg, "Permission denied"));
+    assert_true(t->hits > 0 && t->hits <= 40);
+}
+
 static void settings(void **state)
 {
     struct fixture *t = *state;
@@ -808,10 +1012,15 @@ int main(int argc, char **argv)
         ONE(fenced_end),
         ONE(deposed_by_watch),
         ONE(contested_key),
+        ONE(delayed_key),
+        ONE(refused_strangely),
         ONE(no_right_to_write),
         ONE(right_withdrawn),
         ONE(meddling),
         ONE(record_meddled),
+        ONE(record_unreadable),
+        ONE(record_locked),
+        ONE(snapshot_restored),
         ONE(wiped),
         ONE(index_goes_back),
         ONE(watch_gap),
@@ -823,6 +1032,7 @@ int main(int argc, char **argv)
         ONE(looks_only),
         ONE(close_anywhere),
         ONE(lost_ends),
+        ONE(left_behind),
         ONE(settings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
