@@ -6,7 +6,7 @@
  *
  * Failure modes: Consul refuses the whole service for one bad duration or status, so every value is
  * checked here. A check that cannot be formed is left out; an option that makes no sense is left out of
- * its check. The first of these is told, the rest goes on.
+ * its check. Each of these is told, the rest goes on.
  *
  * Not here: whether a check will ever pass.
  */
@@ -356,23 +356,22 @@ bool consul_check_is_attr(const char *key)
     return str_starts(key, PREFIX);
 }
 
-int consul_checks_make(struct consul_checks *ret, const struct service *svc,
-                       enum registry_dialect dialect, struct arena *a, struct err *e)
+void consul_checks_make(struct consul_checks *ret, const struct service *svc,
+                        enum registry_dialect dialect, struct arena *a,
+                        struct consul_remarks *remarks)
 {
-    struct consul_remarks remarks = {.e = e};
     struct consul_checks checks = {.n = 0};
     struct maker m = {
-        .checks = &checks, .svc = svc, .dialect = dialect, .arena = a, .remarks = &remarks};
+        .checks = &checks, .svc = svc, .dialect = dialect, .arena = a, .remarks = remarks};
     if (dialect == REGISTRY_REGISTRATOR) {
         make_registrator(&m);
     } else {
         make_native(&m);
         for (size_t i = 0; i < svc->s.n_attrs; i++) {
             if (consul_check_is_attr(svc->s.attrs[i].key) && !is_option(svc->s.attrs[i].key)) {
-                consul_remark(&remarks, "%.64s is no attribute of checks", svc->s.attrs[i].key);
+                consul_remark(remarks, "%.64s is no attribute of checks", svc->s.attrs[i].key);
             }
         }
     }
     *ret = checks;
-    return remarks.any ? REGISTRY_ENCODED_PARTLY : 0;
 }

@@ -32,6 +32,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct consul_remarks;
 struct json_writer;
 
 enum consul_check_kind {
@@ -77,12 +78,12 @@ struct consul_checks {
 bool consul_check_is_attr(const char *key);
 
 /*
- * The checks of svc; strings live in the arena. container_port: that of its id, for check_cmd. Returns 0;
- * or REGISTRY_ENCODED_PARTLY with e naming the first attribute that makes no sense (what was found, what
- * is allowed): that check is left out, or goes without it, and the others are there.
+ * The checks of svc; strings live in the arena. Each attribute that makes no sense is remarked on (what
+ * was found, what is allowed): that check is left out, or goes without it, and the others are there.
  */
-int consul_checks_make(struct consul_checks *ret, const struct service *svc,
-                       enum registry_dialect dialect, struct arena *a, struct err *e) WARN_UNUSED;
+void consul_checks_make(struct consul_checks *ret, const struct service *svc,
+                        enum registry_dialect dialect, struct arena *a,
+                        struct consul_remarks *remarks);
 
 /* Appends the definition as Consul's register call takes it, as the next value of w. */
 void consul_check_write(struct json_writer *w, const struct consul_check *c);
@@ -92,6 +93,9 @@ void consul_check_write(struct json_writer *w, const struct consul_check *c);
  * restarted agent knows of the checks that it has to keep alive.
  */
 msec_t consul_check_notes_ttl(const char *notes);
+
+/* True for Notes of a WEIGHT check that we wrote. */
+bool consul_check_notes_weight(const char *notes);
 
 /* True for Notes that end in the digest of a definition of ours. */
 bool consul_check_notes_ours(const char *notes);

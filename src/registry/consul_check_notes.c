@@ -22,6 +22,7 @@
 
 static const char MARK[] = " [tidewaiter ";
 static const char TTL_WORDS[] = "TTL ";
+static const char WEIGHT_WORDS[] = ", critical because the weight is 0";
 
 #define MARK_LEN (sizeof(MARK) - 1 + 16 + 1) /* digits and the closing bracket */
 
@@ -76,7 +77,7 @@ static const char *words(const struct consul_check *c, struct arena *a)
     case CONSUL_CHECK_HEALTH:
         return arena_printf(a, "%s%s, as the container's HEALTHCHECK has it", TTL_WORDS, ttl);
     case CONSUL_CHECK_WEIGHT:
-        return arena_printf(a, "%s%s, critical because the weight is 0", TTL_WORDS, ttl);
+        return arena_printf(a, "%s%s%s", TTL_WORDS, ttl, WEIGHT_WORDS);
     }
     must(false);
     return NULL;
@@ -96,6 +97,12 @@ bool consul_check_notes_ours(const char *notes)
     const char *mark = notes + len - MARK_LEN;
     const char *digits = mark + sizeof(MARK) - 1;
     return str_starts(mark, MARK) && strspn(digits, "0123456789abcdef") == 16 && digits[16] == ']';
+}
+
+bool consul_check_notes_weight(const char *notes)
+{
+    return consul_check_notes_ttl(notes) > 0 &&
+           str_starts(notes + strcspn(notes, ","), WEIGHT_WORDS);
 }
 
 msec_t consul_check_notes_ttl(const char *notes)

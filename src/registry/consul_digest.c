@@ -102,7 +102,8 @@ uint64_t consul_digest(const struct cJSON *service, const char *name, const stru
 bool consul_listed_ttl_read(struct consul_listed_ttl *ret, const struct cJSON *check,
                             const char *service_id, struct arena *a)
 {
-    msec_t ttl = consul_check_notes_ttl(json_str(check, "Notes", ""));
+    const char *notes = json_str(check, "Notes", "");
+    msec_t ttl = consul_check_notes_ttl(notes);
     if (ttl == 0) {
         return false;
     }
@@ -113,6 +114,7 @@ bool consul_listed_ttl_read(struct consul_listed_ttl *ret, const struct cJSON *c
         .check_id = arena_strdup(a, json_str(check, "CheckID", "")),
         .ttl = ttl,
         .status = status,
+        .weight = consul_check_notes_weight(notes),
     };
     return true;
 }

@@ -1,27 +1,23 @@
 #pragma once
 /*
- * What of a service is left out because Consul would refuse all of it otherwise: the first is told. Pure.
+ * What of a service is left out because Consul would refuse all of it otherwise: told together, as one
+ * message. Pure.
  */
 #include "tidewaiter/err.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 struct consul_remarks {
     struct err *e; /* may be NULL */
     bool any;
+    size_t len;    /* of e's message, without the number of those that had no place in it */
+    unsigned more; /* so many */
 };
 
-/* Only the first fills e (ERR_INVALID, -EINVAL). */
-static inline void consul_remark(struct consul_remarks *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
-static inline void consul_remark(struct consul_remarks *r, const char *fmt, ...)
-{
-    if (!r->any) {
-        va_list ap;
-        va_start(ap, fmt);
-        err_vset(r->e, ERR_INVALID, -EINVAL, fmt, ap);
-        va_end(ap);
-    }
-    r->any = true;
-}
+/*
+ * Fills e (ERR_INVALID, -EINVAL), or adds "; <remark>" to it; what does not fit is counted: "... and 3
+ * more".
+ */
+void consul_remark(struct consul_remarks *r, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -5,7 +5,7 @@
  * again for the digest, by the same code that reads Consul's listings.
  *
  * Failure modes: Consul refuses the whole service for one pair of Meta beyond its limits, so those are
- * left out and the first is told. An address that means "any" is refused: nobody could connect to it. A
+ * left out, and each is told. An address that means "any" is refused: nobody could connect to it. A
  * body that the caller's buffer does not take is -EMSGSIZE.
  */
 #include "registry/consul_service.h"
@@ -156,20 +156,18 @@ static void write_tag_override(struct json_writer *w, const struct service *svc,
     }
 }
 
-/* Returns what consul_checks_make() returned; its remark is in e. */
-static int write_checks(struct json_writer *w, const struct consul_owner *owner,
-                        const struct service *svc, struct err *e)
+static void write_checks(struct json_writer *w, const struct consul_owner *owner,
+                         const struct service *svc, struct consul_remarks *remarks)
 {
     CLEANUP(arena_deinit) struct arena arena = ARENA_NULL;
     struct consul_checks checks;
-    int r = consul_checks_make(&checks, svc, owner->dialect, &arena, e);
+    consul_checks_make(&checks, svc, owner->dialect, &arena, remarks);
     json_key(w, "Checks");
     json_array(w);
     for (size_t i = 0; i < checks.n; i++) {
         consul_check_write(w, &checks.items[i]);
     }
     json_array_end(w);
-    return r;
 }
 
 static void write_body(const struct consul_owner *owner, const struct service *svc, struct buf *out,
@@ -192,10 +190,7 @@ static void write_body(const struct consul_owner *owner, const struct service *s
         }
         write_tag_override(&w, svc, remarks);
     }
-    struct err e = ERR_INIT;
-    if (write_checks(&w, owner, svc, &e) != 0) {
-        consul_remark(remarks, "%s", e.msg);
-    }
+    write_checks(&w, owner, svc, remarks);
     json_object_end(&w);
 }
 

@@ -43,7 +43,7 @@ struct consul_owner {
 };
 
 /*
- * Appends the body. 0; REGISTRY_ENCODED_PARTLY with e naming the first attribute, tag or check that
+ * Appends the body. 0; REGISTRY_ENCODED_PARTLY with e naming each attribute, tag or check that
  * Consul would refuse the whole service for (a Meta key or value beyond its limits, a key that begins
  * with "consul-", more pairs than it takes): it was left out; -EINVAL (ERR_INVALID) when the service
  * itself cannot be registered (host 0.0.0.0 or ::); -EMSGSIZE (ERR_INVALID) when out does not take it.
@@ -59,6 +59,7 @@ struct consul_listed_ttl {
     const char *check_id;
     msec_t ttl;
     enum service_status status;
+    bool weight; /* CONSUL_CHECK_WEIGHT */
 };
 
 struct consul_listed {

@@ -9,9 +9,9 @@
  *   any of them ──close──► CLOSING
  *
  * Happy path. LIST reads the agent's services and checks, and everything that counts is told. In READY,
- * listings are repeated when a blocking query says that something happened to the node, when that query
- * breaks (Consul has gone), after own writes, and every 2 TTLs anyhow (a third of the TTL where no such
- * query works); only what differs is told. TTL checks are renewed all the while.
+ * listings are repeated when a blocking query says that something happened to the node or its checks, when
+ * that query breaks (Consul has gone), after own writes, and every 2 TTLs anyhow (a third of the TTL where
+ * one of these queries does not work); only what differs is told. TTL checks are renewed all the while.
  *
  * Failure modes. Consul lost everything (-dev, new data folder): the query breaks, LIST succeeds when it
  * is back and shows nothing, so all is registered again. Consul lost one service, or somebody removed or
@@ -25,7 +25,8 @@
  * Consul's agent has no compare-and-swap and no lease. So revisions are numbers of our own, which order
  * what is told; who else writes the same id is noticed by the next listing only; services outlive an
  * agent that dies, unless a TTL check with check_deregister_after removes them; and two agents with the
- * same node name cannot tell each other, so that nobody is ever deposed: they take turns, visibly.
+ * same node name cannot tell each other, so that nobody is ever deposed: they take turns, more and more
+ * slowly (consul_known.h), and say so.
  */
 #include "registry/consul_writer.h"
 
@@ -119,6 +120,16 @@ void consul_writer_lost(struct registry_writer *w, const struct err *why)
     if (w->told != CONSUL_TOLD_UNREADY) {
         w->told = CONSUL_TOLD_UNREADY;
         w->events->unready(w->ctx, why);
+    }
+}
+
+void consul_writer_trouble(struct registry_writer *w, enum consul_trouble what,
+                           const struct err *why)
+{
+    unsigned bit = 1u << what, before = w->troubles;
+    w->troubles = why ? before | bit : before & ~bit;
+    if (w->troubles != before && (why || w->troubles == 0) && w->events->trouble) {
+        w->events->trouble(w->ctx, why);
     }
 }
 

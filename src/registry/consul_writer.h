@@ -92,6 +92,9 @@ struct consul_ttl {
     bool due;     /* in the queue of those that wait for a free renewal */
     bool sent;    /* a renewal runs */
     bool dropped; /* and goes with its end */
+    bool weight;  /* says that the service's weight is 0 */
+    bool failing; /* refused, or not renewed for a whole TTL */
+    msec_t renewed_at;
     unsigned listing;
     struct consul_ttl *prev, *next;
     char check_id[];
@@ -115,15 +118,28 @@ struct consul_list {
     unsigned number; /* of listings */
 };
 
-struct consul_hint {
+struct consul_hint_query {
+    struct registry_writer *w;
     enum consul_hint_state state;
     struct consul_call call;
     struct io_timer timer;
     struct backoff backoff;
-    char *node;    /* NULL: not known */
-    bool nameless; /* and not to be known: the query is one on all services */
-    bool working;  /* the last query was answered: changes will be heard of */
+    bool working; /* the last one was answered: changes will be heard of */
     uint64_t index;
+};
+
+struct consul_hint {
+    struct consul_hint_query services; /* also finds out the node's name */
+    struct consul_hint_query checks;   /* begins once that is done */
+    char *node;                        /* NULL: not known */
+    bool nameless;                     /* and not to be known: the queries are on all nodes */
+};
+
+/* What no write tells of. */
+enum consul_trouble {
+    CONSUL_TROUBLE_RENEWALS, /* checks cannot be kept alive */
+    CONSUL_TROUBLE_OTHERS,   /* somebody else writes what is ours */
+    CONSUL_TROUBLE_LEFT,     /* at the end, services are left */
 };
 
 struct registry_writer {
@@ -151,11 +167,15 @@ struct registry_writer {
     enum consul_writer_told told;
     struct io_timer timer; /* BACKOFF; CLOSING: the next try to leave */
     struct backoff backoff;
-    int64_t revision; /* rises with everything that is told */
-    uint64_t event;   /* rises with the begin and the end of every write and listing */
+    int64_t revision;  /* rises with everything that is told */
+    uint64_t event;    /* rises with the begin and the end of every write and listing */
+    bool may_write;    /* a registration or removal was done since the last listing */
+    unsigned troubles; /* bits of those that were told and are not over */
 
-    bool leave_failed; /* a removal, for a reason that may pass */
-    bool leave_over;   /* what ends from now on only frees its slot */
+    size_t leave_removed;
+    struct err leave_why; /* the first removal that failed */
+    bool leave_failed;    /* a removal, for a reason that may pass */
+    bool leave_over;      /* what ends from now on only frees its slot */
     struct io_timer deadline;
     void (*closed)(void *ctx);
     void *closed_ctx;
@@ -167,6 +187,16 @@ void consul_writer_listed(struct registry_writer *w); /* LIST has ended well */
 void consul_writer_lost(struct registry_writer *w, const struct err *why);
 void consul_writer_closing(struct registry_writer *w);
 void consul_writer_tell(struct registry_writer *w, struct consul_known *k, enum consul_news news);
+/*
+ * Tells of a trouble when it begins (why), and once none is left (why NULL: this one is over). Whoever is
+ * told may close the writer.
+ */
+void consul_writer_trouble(struct registry_writer *w, enum consul_trouble what,
+                           const struct err *why);
+static inline bool consul_writer_troubled(const struct registry_writer *w, enum consul_trouble what)
+{
+    return w->troubles & (1u << what);
+}
 
 /* ---- consul_writer_list.c: what the agent has ---- */
 void consul_writer_list_init(struct registry_writer *w);
@@ -180,6 +210,7 @@ void consul_writer_list_deinit(struct registry_writer *w);
 void consul_writer_hint_init(struct registry_writer *w, uint64_t seed);
 void consul_writer_hint_start(struct registry_writer *w);
 void consul_writer_hint_stop(struct registry_writer *w);
+bool consul_writer_hint_works(const struct registry_writer *w);
 const char *consul_writer_hint_name(const struct registry_writer *w);
 
 /* ---- consul_writer_batch.c: write() ---- */
@@ -201,15 +232,16 @@ void consul_writer_ttl_init(struct registry_writer *w);
 /* These and no others are the TTL checks of a service that was registered just now. */
 void consul_writer_ttl_put(struct registry_writer *w, const char *service_id,
                            const struct consul_listed_ttl *ttls, size_t n);
+/* It was removed just now. */
 void consul_writer_ttl_forget(struct registry_writer *w, const char *service_id);
 /* What a listing has; those of services that it may not speak of stay as they are. */
 void consul_writer_ttl_listed(struct registry_writer *w, const struct consul_listing *l);
 void consul_writer_ttl_wake(struct registry_writer *w); /* READY again: renew all soon */
 void consul_writer_ttl_stop(struct registry_writer *w);
 void consul_writer_ttl_deinit(struct registry_writer *w);
-/* PUT /v1/agent/check/update/<check id> */
+/* PUT /v1/agent/check/update/<check id>. weight: it says that the service's weight is 0. */
 void consul_check_update(struct registry_writer *w, struct consul_call *call, const char *check_id,
-                         enum service_status status);
+                         enum service_status status, bool weight);
 /* The answer means that there is no such check (or service). */
 bool consul_reply_unknown(const struct consul_reply *reply);
 

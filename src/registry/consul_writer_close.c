@@ -6,12 +6,15 @@
  * Deregistering, within 3 s: our services are removed, several at a time. Registrations in flight are let
  * end first, as they would come after the removal otherwise; a service that may have been registered is
  * removed too.
- * Failure: what cannot be reached is tried again until the 3 s are over; what Consul refuses is left.
+ * Failure: what cannot be reached is tried again until the 3 s are over; what Consul refuses is left. What
+ * is left is told as trouble.
  */
 #include "registry/consul_writer.h"
 
 #include "base/alloc.h"
 #include "base/must.h"
+
+#include <errno.h>
 
 #define LEAVE_MAX   3000u
 #define LEAVE_RETRY 100u
@@ -38,6 +41,25 @@ static void on_closed(void *ctx)
     closed(closed_ctx);
 }
 
+/* Nobody looks after them any more, and only those with a TTL check turn critical. */
+static void tell_left(struct registry_writer *w)
+{
+    struct consul_known *k, *tmp;
+    struct err why = w->leave_why;
+    size_t left = 0;
+    HASH_ITER (hh, w->services.items, k, tmp) {
+        left += (k->exists && k->owner == REGISTRY_OURS) || k->in_flight;
+    }
+    if (left == 0) {
+        return;
+    }
+    if (why.class == ERR_NONE) {
+        err_set(&why, ERR_TRANSIENT, -ETIMEDOUT, "no answer within %u s", LEAVE_MAX / MSEC_PER_SEC);
+    }
+    err_wrap(&why, "%zu of %zu services are left in Consul", left, w->leave_removed + left);
+    consul_writer_trouble(w, CONSUL_TROUBLE_LEFT, &why);
+}
+
 static void leave_end(struct registry_writer *w)
 {
     io_timer_stop(&w->timer);
@@ -49,6 +71,7 @@ static void on_deadline(struct io_timer *t)
 {
     struct registry_writer *w = container_of(t, struct registry_writer, deadline);
     w->leave_over = true;
+    tell_left(w);
     leave_end(w);
 }
 
@@ -86,6 +109,7 @@ static void leave_next(struct registry_writer *w)
         w->leave_failed = false;
         io_timer_start(w->io, &w->timer, LEAVE_RETRY, on_leave_timer);
     } else {
+        tell_left(w);
         leave_end(w);
     }
 }
@@ -103,8 +127,12 @@ void consul_writer_left(struct registry_writer *w, struct consul_known *k, bool 
         k->owner = REGISTRY_OURS;
     } else if (done) {
         k->exists = false;
+        w->leave_removed++;
     } else {
         k->left = true;
+        if (w->leave_why.class == ERR_NONE) {
+            w->leave_why = reply->err;
+        }
         w->leave_failed =
             w->leave_failed || (reply->err.class != ERR_AUTH && reply->err.class != ERR_INVALID);
     }

@@ -17,6 +17,8 @@
 #include "base/alloc.h"
 #include "base/must.h"
 
+#include <errno.h>
+
 #define LIST_TIMEOUT 5000u
 #define LIST_MAX     (64u * 1024 * 1024)
 #define GATHER       100u /* reasons of so long are one */
@@ -75,11 +77,24 @@ void consul_writer_list_soon(struct registry_writer *w)
     }
 }
 
+/* In how long a listing has something to say of a contested service, however little changes. */
+static msec_t next_contested(const struct registry_writer *w)
+{
+    const struct consul_known *k, *tmp;
+    msec_t now = io_now(w->io), next = MSEC_NEVER;
+    HASH_ITER (hh, w->services.items, k, tmp) {
+        msec_t due = consul_known_due(k, now);
+        next = due == 0 ? next : msec_min(next, due > now ? due - now : GATHER);
+    }
+    return next;
+}
+
 void consul_writer_list_plan(struct registry_writer *w)
 {
     struct consul_list *l = &w->list;
     msec_t ttl = (msec_t)w->ttl_s * MSEC_PER_SEC;
-    msec_t due = w->hint.working ? 2 * ttl : ttl / 3;
+    msec_t due = consul_writer_hint_works(w) ? 2 * ttl : ttl / 3;
+    due = msec_min(due, next_contested(w));
     if (w->state == CONSUL_WRITER_S_READY && !l->running &&
         (!l->timer.armed || l->timer.due > io_now(w->io) + GATHER)) {
         io_timer_start(w->io, &l->timer, due, on_list_timer);
@@ -132,6 +147,39 @@ static bool take_absent(struct registry_writer *w, bool fresh)
     return true;
 }
 
+/* Somebody else is at work, or has stopped. False when the writer has been closed by who was told. */
+static bool tell_contested(struct registry_writer *w)
+{
+    const struct consul_known *k, *tmp, *first = NULL;
+    size_t n = 0;
+    struct err why = ERR_INIT;
+    HASH_ITER (hh, w->services.items, k, tmp) {
+        if (consul_known_contested(k)) {
+            first = first ? first : k;
+            n++;
+        }
+    }
+    if (n == 0) {
+        consul_writer_trouble(w, CONSUL_TROUBLE_OTHERS, NULL);
+    } else {
+        const char *others = n > 1 ? " and others" : "";
+        if (first->in_vain) {
+            err_set(&why, ERR_CONFLICT, -EEXIST,
+                    "Consul does not show %.70s%s as registered: is there another agent with node "
+                    "name %.60s, or may the token not read it?",
+                    first->id, others, w->node);
+        } else {
+            err_set(
+                &why, ERR_CONFLICT, -EEXIST,
+                "somebody else writes or removes %.70s%s in Consul: is there another agent with "
+                "node name %.60s? give each its own --node",
+                first->id, others, w->node);
+        }
+        consul_writer_trouble(w, CONSUL_TROUBLE_OTHERS, &why);
+    }
+    return w->state != CONSUL_WRITER_S_CLOSING;
+}
+
 static void apply(struct registry_writer *w, const struct consul_listing *listing)
 {
     bool fresh = w->state == CONSUL_WRITER_S_LIST;
@@ -144,12 +192,15 @@ static void apply(struct registry_writer *w, const struct consul_listing *listin
     for (size_t i = 0; i < listing->n && open; i++) {
         open = take_item(w, &listing->items[i], fresh);
     }
-    open = open && take_absent(w, fresh);
+    open = open && take_absent(w, fresh) && tell_contested(w);
     if (!open) {
         return;
     }
     if (!w->dry_run) {
         consul_writer_ttl_listed(w, listing);
+    }
+    if (w->state == CONSUL_WRITER_S_CLOSING) {
+        return;
     }
     if (fresh) {
         consul_writer_listed(w);

@@ -85,6 +85,7 @@ static void slot_fail(struct consul_slot *s, const struct consul_reply *reply, c
         why.class = ERR_TRANSIENT; /* nothing was compared */
     }
     err_wrap(&why, "%s %.80s", verb, s->service->id);
+    consul_known_unsure(s->service);
     slot_end(s, &why);
 }
 
@@ -132,7 +133,7 @@ static void next_step(struct consul_slot *s)
     } else if (s->ttl_at < s->n_ttls) {
         const struct consul_listed_ttl *t = &s->ttls[s->ttl_at++];
         set_step(s, CONSUL_SLOT_UPDATE);
-        consul_check_update(s->w, &s->call, t->check_id, t->status);
+        consul_check_update(s->w, &s->call, t->check_id, t->status, t->weight);
     } else {
         slot_end(s, &none);
     }
@@ -142,7 +143,6 @@ static void on_registered(struct consul_slot *s, const struct consul_reply *repl
 {
     struct registry_writer *w = s->w;
     if (reply->err.class != ERR_NONE) {
-        consul_known_unsure(s->service);
         slot_fail(s, reply, "register");
         return;
     }
@@ -186,6 +186,7 @@ static void on_checks(struct consul_slot *s, const struct consul_reply *reply)
         json_parse(&body, s->body, s->body_len, &why) < 0) {
         why.class = ERR_BUG;
         err_wrap(&why, "look at the checks of %.80s", s->service->id);
+        consul_known_unsure(s->service);
         slot_end(s, &why);
         return;
     }
@@ -214,11 +215,10 @@ static void on_removed(struct consul_slot *s, const struct consul_reply *reply)
 {
     const struct err none = ERR_INIT;
     if (reply->err.class == ERR_NONE || consul_reply_unknown(reply)) {
-        consul_known_removed(s->service);
+        consul_known_removed(s->service, io_now(s->w->io));
         consul_writer_ttl_forget(s->w, s->service->id);
         slot_end(s, &none);
     } else {
-        consul_known_unsure(s->service);
         slot_fail(s, reply, "deregister");
     }
 }

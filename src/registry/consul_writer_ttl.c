@@ -5,10 +5,13 @@
  *
  * Happy path: each check has a timer; what is due goes to the queue, and from there to one of a few
  * requests at a time. The status is what the last registration wanted, or what Consul lists where an
- * earlier run of the agent registered it. Only passing and warning run out, so a critical check rests.
+ * earlier run of the agent registered it. A critical check does not run out, but Consul would say of it
+ * that it had, so it is renewed as well, unless its TTL is so long that it stands for no life at all.
  *
  * Failure modes: a renewal that fails is repeated several times within the TTL. A check that Consul does
- * not know any more, or a connection that fails, means a listing at once. While the writer is not READY
+ * not know any more, or a connection that fails, means a listing at once. One that is refused (the token's
+ * rights were taken away), or fails for a whole TTL, is told as trouble, which is over when every check
+ * is renewed again. While the writer is not READY
  * nothing is sent; when it is again, everything is renewed soon, because it may have been long.
  */
 #include "registry/consul_writer.h"
@@ -24,11 +27,12 @@
 
 #define RETRY_MAX 1000u
 #define WAKE_MAX  1000u
+#define DAY       ((msec_t)24 * 3600 * MSEC_PER_SEC)
 
 static void pump(struct registry_writer *w);
 
 void consul_check_update(struct registry_writer *w, struct consul_call *call, const char *check_id,
-                         enum service_status status)
+                         enum service_status status, bool weight)
 {
     static const char *const output[] = {
         [SERVICE_PASSING] = "tidewaiter: the container runs",
@@ -42,7 +46,8 @@ void consul_check_update(struct registry_writer *w, struct consul_call *call, co
     json_begin(&j, &body);
     json_object(&j);
     json_field_str(&j, "Status", service_status_name(status));
-    json_field_str(&j, "Output", output[status]);
+    json_field_str(&j, "Output",
+                   weight ? "tidewaiter: weight 0: no traffic is wanted" : output[status]);
     json_object_end(&j);
     consul_call_start(&w->client, call,
                       &(struct consul_call_spec){.method = HTTP_PUT,
@@ -63,9 +68,9 @@ bool consul_reply_unknown(const struct consul_reply *reply)
 
 /* ---- one check ---- */
 
-static bool runs_out(const struct consul_ttl *t)
+static bool is_renewed(const struct consul_ttl *t)
 {
-    return t->ttl > 0 && t->status != SERVICE_CRITICAL;
+    return t->status != SERVICE_CRITICAL || t->ttl < DAY;
 }
 
 static void on_due(struct io_timer *timer)
@@ -80,7 +85,7 @@ static void schedule(struct consul_ttl *t, msec_t delay)
 {
     struct registry_writer *w = t->w;
     bool may = w->state == CONSUL_WRITER_S_LIST || w->state == CONSUL_WRITER_S_READY;
-    if (may && runs_out(t) && !t->due && !t->sent) {
+    if (may && is_renewed(t) && !t->due && !t->sent) {
         io_timer_start(w->io, &t->timer, delay, on_due);
     }
 }
@@ -130,6 +135,8 @@ static struct consul_ttl *add(struct registry_writer *w, const struct consul_lis
     t->service_id = xstrdup(listed->service_id);
     t->ttl = listed->ttl;
     t->status = listed->status;
+    t->weight = listed->weight;
+    t->renewed_at = io_now(w->io);
     HASH_ADD(hh, w->ttls, check_id, len, t);
     return t;
 }
@@ -147,7 +154,37 @@ static void pump(struct registry_writer *w)
         rest(t);
         t->sent = true;
         r->check = t;
-        consul_check_update(w, &r->call, t->check_id, t->status);
+        consul_check_update(w, &r->call, t->check_id, t->status, t->weight);
+    }
+}
+
+/* After something that succeeded; that a check is gone proves nothing. */
+static void trouble_over(struct registry_writer *w)
+{
+    struct consul_ttl *t, *tmp;
+    if (!consul_writer_troubled(w, CONSUL_TROUBLE_RENEWALS)) {
+        return;
+    }
+    HASH_ITER (hh, w->ttls, t, tmp) {
+        if (t->failing) {
+            return;
+        }
+    }
+    consul_writer_trouble(w, CONSUL_TROUBLE_RENEWALS, NULL);
+}
+
+static void tell_outcome(struct consul_ttl *t, const struct consul_reply *reply)
+{
+    struct registry_writer *w = t->w;
+    struct err why = reply->err;
+    if (why.class == ERR_NONE) {
+        t->renewed_at = io_now(w->io);
+        t->failing = false;
+        trouble_over(w);
+    } else if (why.class == ERR_AUTH || io_now(w->io) - t->renewed_at >= t->ttl) {
+        t->failing = true;
+        err_wrap(&why, "keep %.80s alive", t->check_id);
+        consul_writer_trouble(w, CONSUL_TROUBLE_RENEWALS, &why);
     }
 }
 
@@ -157,6 +194,7 @@ static void on_renewed(struct consul_call *call, const struct consul_reply *repl
     struct registry_writer *w = r->w;
     struct consul_ttl *t = take_ptr(r->check);
     bool done = reply->err.class == ERR_NONE;
+    struct consul_ttl *kept = t->dropped ? NULL : t;
     t->sent = false;
     if (t->dropped) {
         free(t->service_id);
@@ -170,6 +208,9 @@ static void on_renewed(struct consul_call *call, const struct consul_reply *repl
         consul_writer_list_soon(w);
     }
     pump(w);
+    if (kept && w->state == CONSUL_WRITER_S_READY) {
+        tell_outcome(kept, reply);
+    }
 }
 
 /* ---- which checks there are ---- */
@@ -191,6 +232,7 @@ void consul_writer_ttl_put(struct registry_writer *w, const char *service_id,
 void consul_writer_ttl_forget(struct registry_writer *w, const char *service_id)
 {
     struct consul_ttl *t, *tmp;
+    w->may_write = true;
     HASH_ITER (hh, w->ttls, t, tmp) {
         if (streq(t->service_id, service_id)) {
             drop(t);
@@ -223,6 +265,10 @@ void consul_writer_ttl_listed(struct registry_writer *w, const struct consul_lis
             drop(t);
         }
     }
+    if (w->may_write) {
+        w->may_write = false;
+        trouble_over(w);
+    }
 }
 
 /* ---- life ---- */
@@ -239,6 +285,7 @@ void consul_writer_ttl_wake(struct registry_writer *w)
 {
     struct consul_ttl *t, *tmp;
     HASH_ITER (hh, w->ttls, t, tmp) {
+        t->renewed_at = io_now(w->io); /* nobody could until now */
         schedule(t, interval(t) % (msec_min(t->ttl / 6, WAKE_MAX) + 1));
     }
     pump(w);

@@ -38,34 +38,58 @@ struct fake_consul_check {
 
 /* ---- changes ---- */
 
-static void answer_query(struct fake_consul *f, struct fake_exchange *x)
+static void answer_query(struct fake_exchange *x, uint64_t index, const char *body)
 {
     char header[64];
-    snprintf(header, sizeof(header), "X-Consul-Index: %" PRIu64 "\r\n", f->index);
-    fake_reply_headers(x, 200, header,
-                       "{\"Node\":{\"Node\":\"" FAKE_CONSUL_NODE "\"},\"Services\":{}}");
+    snprintf(header, sizeof(header), "X-Consul-Index: %" PRIu64 "\r\n", index);
+    fake_reply_headers(x, 200, header, body);
 }
 
+static void answer_held(struct fake_exchange *const held[], size_t n, uint64_t index,
+                        const char *body)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!fake_gone(held[i])) {
+            answer_query(held[i], index, body);
+        }
+    }
+}
+
+#define NODE_BODY   "{\"Node\":{\"Node\":\"" FAKE_CONSUL_NODE "\"},\"Services\":{}}"
+#define CHECKS_BODY "[]"
+
+/* A service has. */
 static void changed(struct fake_consul *f)
 {
     size_t n = f->n_held;
     f->index++;
     f->n_held = 0;
+    answer_held(f->held, n, f->index, NODE_BODY);
+}
+
+/* A check has, which the index of services does not know of. */
+static void check_changed(struct fake_consul *f)
+{
+    size_t n = f->n_held_checks;
+    f->checks_index++;
+    f->n_held_checks = 0;
+    answer_held(f->held_checks, n, f->checks_index, CHECKS_BODY);
+}
+
+static void reset_held(struct fake_exchange *const held[], size_t n)
+{
     for (size_t i = 0; i < n; i++) {
-        if (!fake_gone(f->held[i])) {
-            answer_query(f, f->held[i]);
+        if (!fake_gone(held[i])) {
+            fake_reset(held[i]);
         }
     }
 }
 
 void fake_consul_cut(struct fake_consul *f)
 {
-    for (size_t i = 0; i < f->n_held; i++) {
-        if (!fake_gone(f->held[i])) {
-            fake_reset(f->held[i]);
-        }
-    }
-    f->n_held = 0;
+    reset_held(f->held, f->n_held);
+    reset_held(f->held_checks, f->n_held_checks);
+    f->n_held = f->n_held_checks = 0;
 }
 
 static void check_free(struct fake_consul *f, struct fake_consul_check *c)
@@ -197,6 +221,9 @@ static void put_service(struct fake_consul *f, const json *body, bool replace_ch
         put_check(f, id, it);
     }
     changed(f);
+    if (json_get(body, "Checks")) {
+        check_changed(f);
+    }
 }
 
 static bool drop_service(struct fake_consul *f, const char *id)
@@ -206,12 +233,16 @@ static bool drop_service(struct fake_consul *f, const char *id)
     if (!s) {
         return false;
     }
+    size_t checks = HASH_COUNT(f->checks);
     drop_checks(f, id, NULL);
     HASH_DEL(f->services, s);
     free(s->name);
     free(s->text);
     free(s);
     changed(f);
+    if (HASH_COUNT(f->checks) != checks) {
+        check_changed(f);
+    }
     return true;
 }
 
@@ -240,6 +271,8 @@ static char *path_tail(const char *path, const char *prefix)
 #define DROP       "/v1/agent/check/deregister/"
 #define CHECKS     "/v1/agent/checks"
 #define NODE       "/v1/catalog/node/"
+#define HEALTH     "/v1/health/node/"
+#define ANY        "/v1/health/state/any?"
 
 /* What is wrong with a registration, in Consul's words; NULL: nothing. */
 static const char *refusal(const json *body)
@@ -286,7 +319,7 @@ static int apply(struct fake_consul *f, const char *path, const char *text, cons
             return 500;
         }
         check_free(f, c);
-        changed(f);
+        check_changed(f);
     } else {
         CLEANUP_FREE char *id = path_tail(path, UPDATE);
         struct fake_consul_check *c = check_find(f, id);
@@ -295,7 +328,10 @@ static int apply(struct fake_consul *f, const char *path, const char *text, cons
                 f->acl ? "Unknown check \"x\"" : "CheckID \"x\" does not have associated TTL";
             return 500;
         }
-        str_copy(c->status, sizeof(c->status), json_str(body, "Status", ""));
+        if (!streq(c->status, json_str(body, "Status", ""))) {
+            str_copy(c->status, sizeof(c->status), json_str(body, "Status", ""));
+            check_changed(f);
+        }
         free(c->output);
         c->output = xstrdup(json_str(body, "Output", ""));
     }
@@ -356,6 +392,23 @@ static void show_checks(const struct fake_consul *f, const char *service, struct
     json_object_end(&w);
 }
 
+/* Of the checks; whichever they are, the filter leaves none. */
+static void on_checks_query(struct fake_consul *f, struct fake_exchange *x)
+{
+    const char *path = fake_path(x), *index = strstr(path, "index=");
+    assert_true(str_starts(path, HEALTH FAKE_CONSUL_NODE "?") ||
+                (f->no_agent_read && str_starts(path, ANY)));
+    assert_non_null(strstr(path, "filter=CheckID%20%3D%3D%20%22%22"));
+    f->checks_queries++;
+    if (index && strtoull(index + strlen("index="), NULL, 10) >= f->checks_index) {
+        assert_non_null(strstr(path, "wait="));
+        assert_true(f->n_held_checks < FAKE_CONSUL_HELD);
+        f->held_checks[f->n_held_checks++] = x;
+    } else {
+        answer_query(x, f->checks_index, CHECKS_BODY);
+    }
+}
+
 static void on_query(struct fake_consul *f, struct fake_exchange *x)
 {
     const char *index = strstr(fake_path(x), "index=");
@@ -367,7 +420,7 @@ static void on_query(struct fake_consul *f, struct fake_exchange *x)
         assert_true(f->n_held < FAKE_CONSUL_HELD);
         f->held[f->n_held++] = x;
     } else {
-        answer_query(f, x);
+        answer_query(x, f->index, NODE_BODY);
     }
 }
 
@@ -395,6 +448,8 @@ static void on_get(struct fake_consul *f, struct fake_exchange *x, const char *p
         }
     } else if (str_starts(path, NODE) || str_starts(path, NAMES)) {
         on_query(f, x);
+    } else if (str_starts(path, HEALTH) || str_starts(path, ANY)) {
+        on_checks_query(f, x);
     } else {
         fail_msg("GET %s: the fake agent does not know it", path);
     }
@@ -432,7 +487,7 @@ void fake_consul_start(struct fake_consul *f, struct io *io, fake_consul_fault f
     char text[128];
     struct registry_uri_env env = {.uid = 0};
     struct err e = ERR_INIT;
-    *f = (struct fake_consul){.fault = fault, .ctx = ctx, .index = 100};
+    *f = (struct fake_consul){.fault = fault, .ctx = ctx, .index = 100, .checks_index = 50};
     f->http = fake_http_new(io, NULL, on_request, f);
     snprintf(text, sizeof(text), "consul://%s", strstr(fake_http_url(f->http), "://") + 3);
     if (registry_uri_parse(&f->uri, text, &env, &e) < 0) {
@@ -451,12 +506,13 @@ static void wipe(struct fake_consul *f)
         check_free(f, c);
     }
     f->index = 10;
+    f->checks_index = 5;
 }
 
 void fake_consul_stop(struct fake_consul *f)
 {
     fake_http_free(f->http);
-    f->n_held = 0;
+    f->n_held = f->n_held_checks = 0;
     wipe(f);
     registry_uri_deinit(&f->uri);
 }
@@ -464,7 +520,7 @@ void fake_consul_stop(struct fake_consul *f)
 void fake_consul_down(struct fake_consul *f, bool wiped)
 {
     fake_http_down(f->http);
-    f->n_held = 0;
+    f->n_held = f->n_held_checks = 0;
     if (wiped) {
         wipe(f);
     }
@@ -496,6 +552,7 @@ void fake_consul_add_check(struct fake_consul *f, const char *check_id, const ch
     buf_printf(&text, "{\"CheckID\":\"%s\",\"TTL\":\"1h\"}", check_id);
     assert_int_equal(json_parse(&check, buf_str(&text), text.len, &e), 0);
     put_check(f, service_id, check);
+    check_changed(f);
     buf_deinit(&text);
 }
 
@@ -504,6 +561,7 @@ void fake_consul_drop_check(struct fake_consul *f, const char *check_id)
     struct fake_consul_check *c = check_find(f, check_id);
     assert_non_null(c);
     check_free(f, c);
+    check_changed(f);
 }
 
 void fake_consul_set_status(struct fake_consul *f, const char *check_id, const char *status)
@@ -511,6 +569,13 @@ void fake_consul_set_status(struct fake_consul *f, const char *check_id, const c
     struct fake_consul_check *c = check_find(f, check_id);
     assert_non_null(c);
     str_copy(c->status, sizeof(c->status), status);
+    check_changed(f);
+}
+
+const char *fake_consul_output(const struct fake_consul *f, const char *check_id)
+{
+    const struct fake_consul_check *c = check_find(f, check_id);
+    return c && c->output ? c->output : NULL;
 }
 
 size_t fake_consul_count(const struct fake_consul *f)

@@ -29,15 +29,16 @@ struct fake_consul {
     void *ctx;
     struct registry_uri uri; /* consul://127.0.0.1:PORT */
 
-    bool acl;           /* rights are looked at: what is unknown is said in other words */
-    bool no_agent_read; /* the token may not know the name of the node */
-    uint64_t index;
+    bool acl;                     /* rights are looked at: what is unknown is said in other words */
+    bool no_agent_read;           /* the token may not know the name of the node */
+    uint64_t index, checks_index; /* of the services, and of the checks */
     struct fake_consul_service *services;
     struct fake_consul_check *checks;
-    struct fake_exchange *held[FAKE_CONSUL_HELD]; /* blocking queries, oldest first */
-    size_t n_held;
+    struct fake_exchange *held[FAKE_CONSUL_HELD];        /* blocking queries, oldest first */
+    struct fake_exchange *held_checks[FAKE_CONSUL_HELD]; /* of checks */
+    size_t n_held, n_held_checks;
 
-    unsigned registers, deregisters, updates, listings, selfs, queries;
+    unsigned registers, deregisters, updates, listings, selfs, queries, checks_queries;
 };
 
 void fake_consul_start(struct fake_consul *f, struct io *io, fake_consul_fault fault, void *ctx);
@@ -65,5 +66,7 @@ const char *fake_consul_status(const struct fake_consul *f, const char *check_id
 /* The process dies, and is there again; wipe: without its data, and with indexes that begin low. */
 void fake_consul_down(struct fake_consul *f, bool wipe);
 void fake_consul_up(struct fake_consul *f);
+/* What Consul shows as the output of a check; NULL: no such check. */
+const char *fake_consul_output(const struct fake_consul *f, const char *check_id);
 /* Breaks the blocking queries. */
 void fake_consul_cut(struct fake_consul *f);

@@ -133,6 +133,20 @@ static void w_deposed(void *ctx, const struct err *why)
     reconcile_seen_complete(k->reconcile, false);
 }
 
+static void w_trouble(void *ctx, const struct err *why)
+{
+    struct keeper *k = ctx;
+    assert_false(k->closed);
+    if (why) {
+        assert_int_not_equal(why->class, ERR_NONE);
+        k->troubles++;
+        k->trouble = *why;
+    } else {
+        k->recoveries++;
+        assert_true(k->recoveries <= k->troubles);
+    }
+}
+
 static void w_written(void *ctx, const struct registry_result *results, size_t n,
                       const struct err *why)
 {
@@ -157,6 +171,7 @@ static const struct registry_writer_events writer_events = {
     .ready = w_ready,
     .unready = w_unready,
     .deposed = w_deposed,
+    .trouble = w_trouble,
     .written = w_written,
 };
 

@@ -25,6 +25,8 @@ struct keeper {
     bool ready, deposed, closed;
     unsigned begins, readies, unreadies, batches, puts, deletes, conflicts, failures;
     struct err last; /* the last reason for anything */
+    unsigned troubles, recoveries;
+    struct err trouble; /* the last one */
 };
 
 /* Fails the test when the writer cannot be opened. */

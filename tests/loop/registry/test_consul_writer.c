@@ -17,13 +17,16 @@
 #include "lib/fake_consul.h"
 #include "lib/loop_test.h"
 #include "lib/registry_probe.h"
+#include "registry/consul_writer.h"
 
 #define NODE "n1"
 #define ID   NODE ":10.0.0.5:80" /* of keeper_want() */
 #define OTHER                                                                                      \
     "{\"ID\":\"" ID "\",\"Name\":\"web\",\"Port\":80,\"Meta\":{\"tidewaiter-node\":\"n2\"}}"
 #define PLAIN "{\"ID\":\"" ID "\",\"Name\":\"web\",\"Port\":80}"
-#define LIST  "/v1/agent/services"
+#define TWIN                                                                                       \
+    "{\"ID\":\"" ID "\",\"Name\":\"web\",\"Port\":1,\"Meta\":{\"tidewaiter-node\":\"" NODE "\"}}"
+#define LIST "/v1/agent/services"
 
 #define REGISTER   "/v1/agent/service/register"
 #define DEREGISTER "/v1/agent/service/deregister/"
@@ -52,6 +55,7 @@ struct fixture {
     const char *hold; /* the next request with this path is kept, for the test to answer */
     struct fake_exchange *held;
 
+    bool queries_only;              /* and the fault is on them */
     unsigned most_open;             /* connections */
     msec_t renewed_at, renewed_gap; /* the longest between two */
 };
@@ -88,7 +92,8 @@ static bool fault(struct fake_consul *f, struct fake_exchange *x, const char *pa
         t->held = x;
         return true;
     }
-    if (t->times == 0 || (t->path && !str_starts(path, t->path)) ||
+    bool query = str_starts(path, "/v1/catalog/node/") || str_starts(path, "/v1/health/node/");
+    if (t->times == 0 || (t->queries_only && !query) || (t->path && !str_starts(path, t->path)) ||
         (t->text && !strstr(fake_body(x), t->text))) {
         note(t, path);
         return false;
@@ -192,6 +197,29 @@ static void want_plain(struct fixture *t)
 
 #define TTL_CHECK "service:" ID ":ttl"
 
+#define DOWN_ID      NODE ":down:80"
+#define WEIGHT_CHECK "service:" DOWN_ID ":weight"
+
+static void want_down(struct fixture *t)
+{
+    keeper_want_spec(&t->k, &(struct service_spec){.name = "down",
+                                                   .id = DOWN_ID,
+                                                   .node = NODE,
+                                                   .host = "10.0.0.6",
+                                                   .port = 80,
+                                                   .weight = 0});
+}
+
+/* A check that others have changed has this status again. */
+static void heals_soon(struct fixture *t, const char *check_id, const char *status)
+{
+    msec_t since = io_now(t->io);
+    loop_until(t->io, fake_consul_status(&t->consul, check_id) &&
+                          streq(fake_consul_status(&t->consul, check_id), status));
+    assert_in_range(io_now(t->io) - since, 0, 2500);
+    loop_until(t->io, keeper_settled(&t->k));
+}
+
 /* A change by other hands has been looked at: two listings that began later have ended. */
 static void look_again(struct fixture *t)
 {
@@ -258,7 +286,7 @@ static void many_in_parallel(void **state)
     loop_until(t->io, keeper_settled(&t->k));
     assert_int_equal(fake_consul_count(&t->consul), 200);
     assert_int_equal(t->consul.registers, 200);
-    assert_in_range(t->most_open, 16, 16 + 3); /* and two of a listing, and the hint */
+    assert_in_range(t->most_open, 16, 16 + 4); /* and two of a listing, and two hints */
 }
 
 /* ---- other hands ---- */
@@ -277,6 +305,84 @@ static void heals_what_others_do(void **state)
     assert_non_null(strstr(fake_consul_get(&t->consul, ID), "\"tidewaiter-node\":\"" NODE "\""));
     assert_int_equal(t->k.begins, 1);
     assert_int_equal(t->k.unreadies, 0);
+}
+
+static void pass_time(struct fixture *t, msec_t ms)
+{
+    msec_t until = io_now(t->io) + ms;
+    io_timer_start(t->io, &t->timer, ms, on_nothing);
+    loop_until(t->io, io_now(t->io) >= until);
+}
+
+/* The index of the services knows nothing of any of this. */
+static void checks_by_other_hands(void **state)
+{
+    struct fixture *t = *state;
+    keep(t);
+    want_ttl(t, "1h", SERVICE_PASSING);
+    want_down(t);
+    loop_until(t->io, keeper_settled(&t->k) && live(&t->k) && t->consul.n_held_checks == 1);
+    assert_string_equal(fake_consul_output(&t->consul, WEIGHT_CHECK),
+                        "tidewaiter: weight 0: no traffic is wanted");
+    assert_string_equal(fake_consul_output(&t->consul, TTL_CHECK),
+                        "tidewaiter: the container runs");
+    fake_consul_drop_check(&t->consul, TTL_CHECK);
+    heals_soon(t, TTL_CHECK, "passing");
+    fake_consul_set_status(&t->consul, TTL_CHECK, "critical");
+    heals_soon(t, TTL_CHECK, "passing");
+    fake_consul_set_status(&t->consul, WEIGHT_CHECK, "passing");
+    heals_soon(t, WEIGHT_CHECK, "critical");
+    assert_int_equal(t->k.troubles, 0);
+    assert_int_equal(t->k.begins, 1);
+}
+
+static void flapping_checks_cost_little(void **state)
+{
+    struct fixture *t = *state;
+    keep(t);
+    want(t, 1);
+    fake_consul_add_check(&t->consul, "by-hand", ID);
+    loop_until(t->io, keeper_settled(&t->k) && live(&t->k) && t->consul.n_held_checks == 1);
+    pass_time(t, 1500); /* what came before is over */
+    unsigned listings = t->consul.listings, queries = t->consul.checks_queries;
+    for (unsigned i = 0; i < 150; i++) {
+        fake_consul_set_status(&t->consul, "by-hand", i % 2 ? "passing" : "critical");
+        pass_time(t, 20);
+    }
+    assert_in_range(t->consul.listings - listings, 2, 4);
+    assert_in_range(t->consul.checks_queries - queries, 2, 4);
+}
+
+/* An agent of the same node name that has the same container name. */
+static void two_agents_take_turns(void **state)
+{
+    struct fixture *t = *state;
+    keep(t);
+    want(t, 2);
+    loop_until(t->io, keeper_settled(&t->k) && live(&t->k));
+    for (unsigned i = 0; i < 3; i++) { /* undone at once as long as it may be an accident */
+        unsigned registers = t->consul.registers;
+        assert_int_equal(t->k.troubles, 0);
+        loop_until(t->io, !consul_known_find(&t->k.writer->services, ID)->unverified);
+        fake_consul_register(&t->consul, TWIN);
+        loop_until(t->io, t->consul.registers > registers && keeper_settled(&t->k));
+    }
+    loop_until(t->io, t->k.troubles == 1);
+    assert_non_null(strstr(t->k.trouble.msg, "writes or removes " ID " in Consul"));
+    assert_non_null(strstr(t->k.trouble.msg, "node name " NODE "?"));
+    unsigned registers = t->consul.registers;
+    fake_consul_register(&t->consul, TWIN);
+    msec_t since = io_now(t->io);
+    pass_time(t, 1000);
+    assert_int_equal(t->consul.registers, registers);
+    fake_consul_deregister(&t->consul, NODE ":10.0.0.5:81"); /* others are healed as ever */
+    loop_until(t->io, fake_consul_get(&t->consul, NODE ":10.0.0.5:81"));
+    assert_non_null(strstr(fake_consul_get(&t->consul, ID), "\"Port\":1,"));
+    loop_until_ms(t->io, 15000, t->consul.registers == registers + 2);
+    assert_in_range(io_now(t->io) - since, CONSUL_REPEATS_PAUSE - 2000,
+                    CONSUL_REPEATS_PAUSE + 1000);
+    assert_int_equal(t->k.troubles, 1);
+    assert_int_equal(t->k.recoveries, 0);
 }
 
 static void foreign_is_never_touched(void **state)
@@ -435,7 +541,8 @@ static void broken_query_is_not_the_end(void **state)
     loop_until(t->io, keeper_settled(&t->k) && t->consul.n_held == 1);
     unsigned listings = t->consul.listings;
     /* curl tries again by itself as long as it has connections that were kept open */
-    arm(t, FAULT_RESET, "/v1/catalog/node/", 100);
+    arm(t, FAULT_RESET, NULL, 100);
+    t->queries_only = true;
     fake_consul_cut(&t->consul);
     loop_until(t->io, t->consul.listings > listings); /* has Consul gone? */
     t->times = 0;
@@ -527,10 +634,10 @@ static void node_is_not_to_be_known(void **state)
     assert_in_range(t->consul.selfs, 2, 3);
 }
 
-static void hint_is_refused(void **state)
+/* Whichever of the two it is. */
+static void hint_is_refused(struct fixture *t, const char *path)
 {
-    struct fixture *t = *state;
-    arm_status(t, "/v1/catalog/", 1000, 403, "Permission denied");
+    arm_status(t, path, 1000, 403, "Permission denied");
     keeper_open(&t->k, t->io, &registry_consul, &t->consul.uri, NODE, 5, false);
     want(t, 1);
     loop_until(t->io, keeper_settled(&t->k));
@@ -540,6 +647,16 @@ static void hint_is_refused(void **state)
     assert_int_equal(t->k.unreadies, 0);
     t->times = 0;
     loop_until(t->io, live(&t->k)); /* tried again by itself */
+}
+
+static void hint_on_services_is_refused(void **state)
+{
+    hint_is_refused(*state, "/v1/catalog/");
+}
+
+static void hint_on_checks_is_refused(void **state)
+{
+    hint_is_refused(*state, "/v1/health/");
 }
 
 /* ---- writes that fail ---- */
@@ -642,8 +759,12 @@ static void invisible_is_not_repeated_for_ever(void **state)
     }
     assert_true(keeper_settled(&t->k));
     assert_int_equal(t->consul.registers, 4); /* each once more, to make sure */
+    assert_int_equal(t->k.troubles, 1);
+    assert_non_null(strstr(t->k.trouble.msg, " and others as registered"));
+    assert_int_equal(t->k.recoveries, 0);
     t->times = 0;
     look_again(t);
+    loop_until(t->io, t->k.recoveries == 1);
     assert_int_equal(t->consul.registers, 4);
     assert_true(keeper_settled(&t->k));
 }
@@ -697,18 +818,32 @@ static void lost_check(void **state)
         t->consul.acl = i == 1; /* in other words */
         want_ttl(t, "1s", SERVICE_PASSING);
         loop_until(t->io, keeper_settled(&t->k) && t->consul.n_held == 1);
-        fake_consul_drop_check(&t->consul, TTL_CHECK); /* wakes no query */
+        fake_consul_drop_check(&t->consul, TTL_CHECK);
         loop_until(t->io, fake_consul_status(&t->consul, TTL_CHECK));
         loop_until(t->io, keeper_settled(&t->k));
         assert_int_equal(t->k.unreadies, 0);
     }
 }
 
-static void critical_rests(void **state)
+/* Consul would say that it ran out, of the agent that lives. */
+static void critical_is_renewed(void **state)
 {
     struct fixture *t = *state;
     keep(t);
     want_ttl(t, "1s", SERVICE_CRITICAL);
+    loop_until(t->io, t->consul.updates >= 6);
+    assert_string_equal(fake_consul_status(&t->consul, TTL_CHECK), "critical");
+    assert_in_range(t->renewed_gap, 1, 700);
+    assert_string_equal(fake_consul_output(&t->consul, TTL_CHECK),
+                        "tidewaiter: the container's health check fails");
+}
+
+/* A critical check that stands for no life. */
+static void weight_rests(void **state)
+{
+    struct fixture *t = *state;
+    keep(t);
+    want_down(t);
     loop_until(t->io, keeper_settled(&t->k));
     struct service_attr attr = {.key = "check_ttl", .value = "1s"};
     keeper_want_spec(&t->k, &(struct service_spec){.name = "clock",
@@ -722,6 +857,47 @@ static void critical_rests(void **state)
     arm_status(t, "/v1/agent/check/update/service%3A" NODE, 1000, 200, "");
     loop_until(t->io, t->consul.updates >= 1 + 4); /* all of the other one */
     assert_int_equal(t->hits, 0);
+}
+
+static void refused_renewals_are_told(void **state)
+{
+    struct fixture *t = *state;
+    keep(t);
+    want_ttl(t, "1s", SERVICE_PASSING);
+    loop_until(t->io, keeper_settled(&t->k));
+    msec_t since = io_now(t->io);
+    arm_status(t, "/v1/agent/check/update/", 1000, 403,
+               "Permission denied: Missing service:write on web");
+    loop_until(t->io, t->k.troubles == 1);
+    assert_in_range(io_now(t->io) - since, 0, 1000);
+    assert_int_equal(t->k.trouble.class, ERR_AUTH);
+    assert_non_null(strstr(t->k.trouble.msg, "keep " TTL_CHECK " alive"));
+    assert_non_null(strstr(t->k.trouble.msg, "Missing service:write on web"));
+    loop_until(t->io, t->hits >= 4);
+    assert_int_equal(t->k.troubles, 1);
+    assert_int_equal(t->k.recoveries, 0);
+    t->times = 0;
+    loop_until(t->io, t->k.recoveries == 1);
+    assert_int_equal(t->k.troubles, 1);
+    assert_true(t->k.ready);
+}
+
+/* Other failures are told once they have cost the check its life. */
+static void failing_renewals_are_told(void **state)
+{
+    struct fixture *t = *state;
+    keep(t);
+    want_ttl(t, "2s", SERVICE_PASSING);
+    loop_until(t->io, keeper_settled(&t->k));
+    msec_t since = io_now(t->io);
+    arm_status(t, "/v1/agent/check/update/", 1000, 500, "No cluster leader");
+    loop_until(t->io, t->k.troubles == 1);
+    assert_in_range(io_now(t->io) - since, 1500, 3500);
+    /* a registration proves that the rights are there, and the check is a new one */
+    t->times = 0;
+    want_ttl(t, "1h", SERVICE_PASSING);
+    loop_until(t->io, t->k.recoveries == 1);
+    assert_int_equal(t->k.troubles, 1);
 }
 
 static void renewals_are_tried_again(void **state)
@@ -828,6 +1004,7 @@ static void close_removes_ours(void **state)
     keeper_close(&t->k, true);
     assert_int_equal(t->hits, 5);
     assert_int_equal(fake_consul_count(&t->consul), 2);
+    assert_int_equal(t->k.troubles, 0);
 }
 
 static void close_waits_for_a_registration(void **state)
@@ -854,6 +1031,24 @@ static void close_gives_up(void **state)
     keeper_close(&t->k, true);
     assert_in_range(io_now(t->io) - since, 2900, 4500);
     assert_int_equal(fake_consul_count(&t->consul), 20);
+    assert_int_equal(t->k.troubles, 1);
+    assert_string_equal(t->k.trouble.msg,
+                        "20 of 20 services are left in Consul: no answer within 3 s");
+}
+
+static void close_tells_what_is_left(void **state)
+{
+    struct fixture *t = *state;
+    keep(t);
+    want(t, 5);
+    loop_until(t->io, keeper_settled(&t->k));
+    arm_status(t, DEREGISTER, 2, 403, "Permission denied: Missing service:write on web");
+    keeper_close(&t->k, true);
+    assert_int_equal(fake_consul_count(&t->consul), 2);
+    assert_int_equal(t->k.troubles, 1);
+    assert_int_equal(t->k.trouble.class, ERR_AUTH);
+    assert_non_null(strstr(t->k.trouble.msg, "2 of 5 services are left in Consul: "));
+    assert_non_null(strstr(t->k.trouble.msg, "Missing service:write on web"));
 }
 
 static void close_at_any_time(void **state)
@@ -891,6 +1086,9 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(next_run_writes_nothing, up, down),
         cmocka_unit_test_setup_teardown(many_in_parallel, up, down),
         cmocka_unit_test_setup_teardown(heals_what_others_do, up, down),
+        cmocka_unit_test_setup_teardown(checks_by_other_hands, up, down),
+        cmocka_unit_test_setup_teardown(flapping_checks_cost_little, up, down),
+        cmocka_unit_test_setup_teardown(two_agents_take_turns, up, down),
         cmocka_unit_test_setup_teardown(foreign_is_never_touched, up, down),
         cmocka_unit_test_setup_teardown(unclaimed_is_taken_and_never_removed, up, down),
         cmocka_unit_test_setup_teardown(adopts_by_id, up, down),
@@ -903,7 +1101,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(lost_with_a_write_in_flight, up, down),
         cmocka_unit_test_setup_teardown(silent_agent, up, down),
         cmocka_unit_test_setup_teardown(node_is_not_to_be_known, up, down),
-        cmocka_unit_test_setup_teardown(hint_is_refused, up, down),
+        cmocka_unit_test_setup_teardown(hint_on_services_is_refused, up, down),
+        cmocka_unit_test_setup_teardown(hint_on_checks_is_refused, up, down),
         cmocka_unit_test_setup_teardown(lost_requests, up, down),
         cmocka_unit_test_setup_teardown(unknown_service_is_removed, up, down),
         cmocka_unit_test_setup_teardown(one_is_refused, up, down),
@@ -913,7 +1112,10 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(keeps_checks_alive, up, down),
         cmocka_unit_test_setup_teardown(status_follows, up, down),
         cmocka_unit_test_setup_teardown(lost_check, up, down),
-        cmocka_unit_test_setup_teardown(critical_rests, up, down),
+        cmocka_unit_test_setup_teardown(critical_is_renewed, up, down),
+        cmocka_unit_test_setup_teardown(weight_rests, up, down),
+        cmocka_unit_test_setup_teardown(refused_renewals_are_told, up, down),
+        cmocka_unit_test_setup_teardown(failing_renewals_are_told, up, down),
         cmocka_unit_test_setup_teardown(renewals_are_tried_again, up, down),
         cmocka_unit_test_setup_teardown(checks_end_with_their_service, up, down),
         cmocka_unit_test_setup_teardown(other_checks_stay, up, down),
@@ -921,6 +1123,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(close_removes_ours, up, down),
         cmocka_unit_test_setup_teardown(close_waits_for_a_registration, up, down),
         cmocka_unit_test_setup_teardown(close_gives_up, up, down),
+        cmocka_unit_test_setup_teardown(close_tells_what_is_left, up, down),
         cmocka_unit_test_setup_teardown(close_at_any_time, up, down),
         cmocka_unit_test_setup_teardown(too_short_ttl, up, down),
     };

@@ -16,9 +16,11 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/str.h"
 #include "registry/consul_check.h"
 #include "registry/consul_check_args.h"
 #include "registry/consul_check_parts.h"
+#include "registry/consul_remark.h"
 
 #define CONTAINER "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define ATTRS_MAX 8
@@ -73,7 +75,8 @@ static void expect(const struct sample *s)
     struct err e = ERR_INIT;
     struct consul_checks checks;
     struct service *svc = make_service(s);
-    int r = consul_checks_make(&checks, svc, s->dialect, &a, &e);
+    struct consul_remarks remarks = {.e = &e};
+    consul_checks_make(&checks, svc, s->dialect, &a, &remarks);
     for (size_t i = 0; i < checks.n; i++) {
         print(&out, checks.items[i]);
     }
@@ -81,11 +84,10 @@ static void expect(const struct sample *s)
         fail_msg("%s=%s: %s\nexpected: %s", s->attrs[0].key, s->attrs[0].value, buf_str(&out),
                  s->expected);
     }
-    bool told = s->remark ? r == REGISTRY_ENCODED_PARTLY && e.class == ERR_INVALID &&
-                                strstr(e.msg, s->remark)
-                          : r == 0 && e.class == ERR_NONE;
+    bool told = s->remark ? remarks.any && e.class == ERR_INVALID && strstr(e.msg, s->remark)
+                          : !remarks.any && e.class == ERR_NONE;
     if (!told) {
-        fail_msg("%s=%s: %d, \"%s\", expected \"%s\"", s->attrs[0].key, s->attrs[0].value, r, e.msg,
+        fail_msg("%s=%s: \"%s\", expected \"%s\"", s->attrs[0].key, s->attrs[0].value, e.msg,
                  s->remark ? s->remark : "");
     }
     service_unref(svc);
@@ -394,10 +396,11 @@ static const char *notes_of(struct arena *a, const struct sample *s, const char 
     struct err e = ERR_INIT;
     struct consul_checks checks;
     struct service *svc = make_service(s);
-    int r = consul_checks_make(&checks, svc, s->dialect, a, &e);
+    struct consul_remarks remarks = {.e = &e};
+    consul_checks_make(&checks, svc, s->dialect, a, &remarks);
     service_unref(svc);
-    if (r != 0 || checks.n != 1) {
-        fail_msg("%d, %zu checks, %s", r, checks.n, e.msg);
+    if (remarks.any || checks.n != 1) {
+        fail_msg("%zu checks, %s", checks.n, e.msg);
     }
     assert_string_equal(checks.items[0].id, id);
     assert_true(consul_check_notes_ours(checks.items[0].notes));
@@ -634,16 +637,93 @@ static void container_ports(void **state)
     }
 }
 
+/* ---- what is left out ---- */
+
+static void every_bad_value_is_told(void **state)
+{
+    CLEANUP(arena_deinit) struct arena a = ARENA_NULL;
+    struct err e = ERR_INIT;
+    struct consul_remarks remarks = {.e = &e};
+    struct consul_checks checks;
+    struct service *svc = make_service(&(struct sample){.attrs = {
+                                                            {"check_interval", "5"},
+                                                            {"check_tcp", "true"},
+                                                            {"check_timeout", "soon"},
+                                                            {"check_tpc", "true"},
+                                                        }});
+    consul_checks_make(&checks, svc, NATIVE, &a, &remarks);
+    service_unref(svc);
+    assert_string_equal(e.msg, "check_interval \"5\" has no unit: write 5s; check_timeout \"soon\" "
+                               "is no duration such as 10s, 500ms or 1m30s; check_tpc is no "
+                               "attribute of checks");
+    assert_int_equal(checks.n, 1);
+}
+
+static void remarks_that_do_not_fit_are_counted(void **state)
+{
+    struct err e = ERR_INIT;
+    struct consul_remarks remarks = {.e = &e};
+    for (unsigned i = 0; i < 30; i++) {
+        consul_remark(&remarks, "this is remark %02u", i);
+        assert_int_equal(e.class, ERR_INVALID);
+    }
+    assert_null(strstr(e.msg, "remark 12"));
+    assert_non_null(strstr(e.msg, "; this is remark 11 and 18 more"));
+    for (unsigned len = 118; len < 140; len++) { /* the first alone is long */
+        char text[281];
+        for (unsigned i = 0; i < len; i++) {
+            memcpy(text + 2 * i, "\xc3\xa4", 3);
+        }
+        remarks = (struct consul_remarks){.e = &e};
+        consul_remark(&remarks, "%s%s", len % 2 ? "x" : "", text);
+        consul_remark(&remarks, "second");
+        consul_remark(&remarks, "third");
+        assert_non_null(strstr(e.msg, "\xa4 and 2 more"));
+        for (const char *p = e.msg; *p; p += str_utf8(p, strlen(p), NULL)) {
+            assert_int_not_equal(str_utf8(p, strlen(p), NULL), 0);
+        }
+    }
+    remarks = (struct consul_remarks){.e = NULL};
+    consul_remark(&remarks, "nobody listens");
+    consul_remark(&remarks, "nobody listens");
+    assert_true(remarks.any);
+}
+
+static void weight_is_known_by_its_notes(void **state)
+{
+    CLEANUP(arena_deinit) struct arena a = ARENA_NULL;
+    struct consul_remarks remarks = {.e = NULL};
+    struct consul_checks checks;
+    struct service *svc = make_service(&(struct sample){
+        .attrs = {{"check_ttl", "30s"}}, .status = SERVICE_CRITICAL, .down = true});
+    consul_checks_make(&checks, svc, NATIVE, &a, &remarks);
+    service_unref(svc);
+    assert_int_equal(checks.n, 2);
+    assert_false(consul_check_notes_weight(checks.items[0].notes));
+    assert_true(consul_check_notes_weight(checks.items[1].notes));
+    assert_int_equal(consul_check_notes_ttl(checks.items[1].notes), checks.items[1].ttl);
+    assert_false(consul_check_notes_weight("TTL 8760h, critical because the weight is 0"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(native),          cmocka_unit_test(status),
-        cmocka_unit_test(weight_zero),     cmocka_unit_test(registrator),
-        cmocka_unit_test(refused),         cmocka_unit_test(ids_and_notes),
-        cmocka_unit_test(foreign_notes),   cmocka_unit_test(durations),
-        cmocka_unit_test(duration_texts),  cmocka_unit_test(arguments),
-        cmocka_unit_test(many_arguments),  cmocka_unit_test(many_headers),
+        cmocka_unit_test(native),
+        cmocka_unit_test(status),
+        cmocka_unit_test(weight_zero),
+        cmocka_unit_test(registrator),
+        cmocka_unit_test(refused),
+        cmocka_unit_test(ids_and_notes),
+        cmocka_unit_test(foreign_notes),
+        cmocka_unit_test(durations),
+        cmocka_unit_test(duration_texts),
+        cmocka_unit_test(arguments),
+        cmocka_unit_test(many_arguments),
+        cmocka_unit_test(many_headers),
         cmocka_unit_test(container_ports),
+        cmocka_unit_test(every_bad_value_is_told),
+        cmocka_unit_test(remarks_that_do_not_fit_are_counted),
+        cmocka_unit_test(weight_is_known_by_its_notes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

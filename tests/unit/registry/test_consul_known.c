@@ -120,7 +120,7 @@ static void a_write_is_verified(void **state)
     assert_int_equal(absent(f), CONSUL_NEWS_GONE);
     consul_known_unsure(f->k); /* it failed, or so it seems */
     assert_int_equal(seen(f, D, REGISTRY_OURS), CONSUL_NEWS_SEEN);
-    consul_known_removed(f->k);
+    consul_known_removed(f->k, NOW);
     assert_int_equal(absent(f), CONSUL_NEWS_NONE);
     assert_int_equal(seen(f, D, REGISTRY_OURS), CONSUL_NEWS_SEEN); /* here again */
 }
@@ -186,6 +186,139 @@ static void an_absence_of_consul_proves_nothing(void **state)
     assert_int_equal(absent(f), CONSUL_NEWS_GONE);
 }
 
+/* ---- repetitions ---- */
+
+#define PAUSE CONSUL_REPEATS_PAUSE
+#define LONG  CONSUL_FUTILE_PAUSE
+
+static enum consul_news seen_at(struct fixture *f, uint64_t digest, msec_t now)
+{
+    return consul_known_listed(f->k, true, digest, REGISTRY_OURS, false, now);
+}
+
+/* Registered, shown as it is meant (D), and changed by others (D + 1). */
+static enum consul_news undone(struct fixture *f, msec_t now)
+{
+    consul_known_put(f->k, BODY, now);
+    (void)seen_at(f, D, now);
+    return seen_at(f, D + 1, now);
+}
+
+static void what_is_undone_again_and_again_is_contested(void **state)
+{
+    struct fixture *f = *state;
+    msec_t now = NOW;
+    for (unsigned i = 0; i < CONSUL_REPEATS; i++) { /* the first is no repetition */
+        assert_int_equal(undone(f, now), CONSUL_NEWS_SEEN);
+        assert_false(consul_known_contested(f->k));
+        assert_int_equal(consul_known_due(f->k, now), 0);
+        now += 1000;
+    }
+    for (unsigned i = CONSUL_REPEATS; i < 10; i++) {
+        msec_t pause = i < CONSUL_REPEATS_MANY ? PAUSE : LONG;
+        assert_int_equal(undone(f, now), CONSUL_NEWS_NONE);
+        assert_true(consul_known_contested(f->k));
+        assert_int_equal(consul_known_due(f->k, now), now + pause);
+        assert_int_equal(seen_at(f, D + 2, now + pause - 1), CONSUL_NEWS_NONE);
+        now += pause;
+        assert_int_equal(seen_at(f, D + 2, now), CONSUL_NEWS_SEEN); /* though it did not change */
+        assert_int_equal(seen_at(f, D + 2, now), CONSUL_NEWS_NONE);
+        assert_int_equal(consul_known_due(f->k, now), now + pause);
+    }
+    consul_known_put(f->k, BODY, now);
+    assert_int_equal(seen_at(f, D, now), CONSUL_NEWS_NONE);
+    assert_int_equal(seen_at(f, D, now + LONG), CONSUL_NEWS_SEEN); /* what was kept back */
+    assert_true(consul_known_contested(f->k));
+    assert_int_equal(seen_at(f, D, now + 2 * LONG - 1), CONSUL_NEWS_NONE);
+    assert_true(consul_known_contested(f->k));
+    assert_int_equal(seen_at(f, D, now + 2 * LONG), CONSUL_NEWS_NONE); /* quiet for so long */
+    assert_false(consul_known_contested(f->k));
+    assert_int_equal(undone(f, now + 2 * LONG), CONSUL_NEWS_SEEN); /* as at the beginning */
+}
+
+static void a_minute_apart_is_an_accident(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned i = 0; i < 12; i++) {
+        assert_int_equal(undone(f, NOW + i * LONG / 2), CONSUL_NEWS_SEEN);
+        assert_false(consul_known_contested(f->k));
+    }
+}
+
+static void own_wishes_are_no_repetitions(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned i = 0; i < 12; i++) { /* a container that comes and goes */
+        consul_known_put(f->k, BODY, NOW);
+        assert_int_equal(seen_at(f, D, NOW), CONSUL_NEWS_SEEN);
+        consul_known_put(f->k, BODY + 2, NOW);
+        assert_int_equal(seen_at(f, D + 1, NOW), CONSUL_NEWS_SEEN);
+        if (i % 2) {
+            consul_known_removed(f->k, NOW);
+        }
+        assert_false(consul_known_contested(f->k));
+    }
+    for (unsigned i = 0; i < 12; i++) { /* writes that fail */
+        consul_known_put(f->k, BODY, NOW);
+        consul_known_unsure(f->k);
+        (void)seen_at(f, D + i, NOW);
+        assert_false(consul_known_contested(f->k));
+    }
+    for (unsigned i = 0; i < 12; i++) { /* a Consul that loses its data */
+        consul_known_put(f->k, BODY, NOW);
+        (void)consul_known_listed(f->k, false, 0, REGISTRY_FOREIGN, true, NOW);
+        assert_false(consul_known_contested(f->k));
+    }
+}
+
+/* What another agent with our node name wants, and we do not. */
+static void what_comes_back_again_and_again_is_contested(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned i = 0; i <= CONSUL_REPEATS; i++) {
+        assert_false(consul_known_contested(f->k));
+        consul_known_removed(f->k, NOW);
+        (void)absent(f);
+        consul_known_drop(&f->s, f->k, NOW); /* not forgotten */
+        assert_ptr_equal(consul_known_find(&f->s, "a:b:1"), f->k);
+        assert_int_equal(seen(f, D, REGISTRY_OURS),
+                         i < CONSUL_REPEATS ? CONSUL_NEWS_SEEN : CONSUL_NEWS_NONE);
+    }
+    assert_true(consul_known_contested(f->k));
+    assert_int_equal(seen_at(f, D, NOW + PAUSE), CONSUL_NEWS_SEEN);
+    consul_known_removed(f->k, NOW + PAUSE);
+    consul_known_drop(&f->s, f->k, NOW + 3 * PAUSE - 1);
+    assert_non_null(consul_known_find(&f->s, "a:b:1"));
+    consul_known_drop(&f->s, f->k, NOW + PAUSE + LONG);
+    assert_null(consul_known_find(&f->s, "a:b:1"));
+}
+
+static void futile_is_contested(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned i = 0; i < 2; i++) {
+        assert_false(consul_known_contested(f->k));
+        consul_known_put(f->k, BODY, NOW);
+        (void)absent(f);
+    }
+    assert_true(consul_known_contested(f->k));
+    assert_int_equal(consul_known_due(f->k, NOW), NOW + LONG);
+    for (unsigned i = 1; i < 5; i++) { /* and stays so while it is tried again now and then */
+        msec_t now = NOW + i * LONG;
+        for (unsigned turn = 0; turn < 2; turn++) {
+            assert_int_equal(consul_known_listed(f->k, false, 0, REGISTRY_FOREIGN, false, now),
+                             CONSUL_NEWS_GONE);
+            assert_true(consul_known_contested(f->k));
+            consul_known_put(f->k, BODY, now);
+            assert_true(consul_known_contested(f->k));
+        }
+        assert_int_equal(consul_known_listed(f->k, false, 0, REGISTRY_FOREIGN, false, now),
+                         CONSUL_NEWS_NONE);
+    }
+    assert_int_equal(seen_at(f, D, NOW + 4 * LONG + 1), CONSUL_NEWS_SEEN);
+    assert_false(consul_known_contested(f->k));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +333,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(another_effect_is_not_futile, up, down),
         cmocka_unit_test_setup_teardown(a_change_ends_the_pause, up, down),
         cmocka_unit_test_setup_teardown(an_absence_of_consul_proves_nothing, up, down),
+        cmocka_unit_test_setup_teardown(what_is_undone_again_and_again_is_contested, up, down),
+        cmocka_unit_test_setup_teardown(a_minute_apart_is_an_accident, up, down),
+        cmocka_unit_test_setup_teardown(own_wishes_are_no_repetitions, up, down),
+        cmocka_unit_test_setup_teardown(what_comes_back_again_and_again_is_contested, up, down),
+        cmocka_unit_test_setup_teardown(futile_is_contested, up, down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
