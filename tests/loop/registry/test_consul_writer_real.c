@@ -25,6 +25,7 @@
 #define CONTAINER "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define ROOT      "11111111-2222-3333-4444-555555555555"
 #define FEW       "22222222-2222-3333-4444-555555555555"
+#define FEW_ID    "33333333-2222-3333-4444-555555555555" /* by which it is changed */
 
 struct fixture {
     struct consul_daemon consul;
@@ -170,6 +171,15 @@ static void removed_and_healed(struct fixture *f, const char *id, msec_t most)
     assert_int_equal(f->k.puts, puts + 1);
 }
 
+/* The agent's listing has the check with this status again. */
+static void check_healed(struct fixture *f, unsigned puts, const char *id, const char *status)
+{
+    msec_t since = io_now(f->io);
+    loop_until(f->io, f->k.puts > puts && keeper_settled(&f->k));
+    assert_in_range(io_now(f->io) - since, 0, 2500);
+    assert_status(f, id, status);
+}
+
 /* ---- */
 
 static void every_check_is_listed_as_it_was_meant(void **state)
@@ -308,6 +318,57 @@ static void other_checks_stay(void **state)
     assert_int_equal(f->k.failures, 0);
 }
 
+/* No check of these is renewed for a long time: only a query can tell of it. */
+static void checks_by_other_hands(void **state)
+{
+    struct fixture *f = *state;
+    keep(f, 30);
+    want_ttl(f, "1h", SERVICE_PASSING);
+    keeper_want_spec(&f->k, &(struct service_spec){.name = "down",
+                                                   .id = NODE ":down:80",
+                                                   .node = NODE,
+                                                   .host = "10.0.0.6",
+                                                   .port = 80,
+                                                   .weight = 0});
+    loop_until(f->io, keeper_settled(&f->k) && live(&f->k));
+    loop_until(f->io, !consul_known_find(&f->k.writer->services, ID)->unverified);
+    unsigned puts = f->k.puts;
+    consul_put(&f->consul, "/v1/agent/check/deregister/service:" ID ":ttl");
+    check_healed(f, puts, "service:" ID ":ttl", "passing");
+    consul_put(&f->consul, "/v1/agent/check/fail/service:" ID ":ttl");
+    check_healed(f, puts + 1, "service:" ID ":ttl", "passing");
+    consul_put(&f->consul, "/v1/agent/check/pass/service:" NODE ":down:80:weight");
+    check_healed(f, puts + 2, "service:" NODE ":down:80:weight", "critical");
+    assert_int_equal(f->k.puts, puts + 3);
+    assert_int_equal(f->k.troubles, 0);
+}
+
+/* Each takes what the other wants for a rest of its own. */
+static void two_agents_of_one_name(void **state)
+{
+    struct fixture *f = *state;
+    struct keeper other = {0};
+    keep(f, 30);
+    keeper_open(&other, f->io, &registry_consul, &f->consul.uri, NODE, 30, false);
+    keeper_want(&f->k, NODE, "web", "10.0.0.5", 80);
+    keeper_want(&other, NODE, "web", "10.0.0.5", 81);
+    loop_until(f->io, f->k.troubles + other.troubles > 0);
+    const struct err *told = f->k.troubles ? &f->k.trouble : &other.trouble;
+    if (!strstr(told->msg, "another agent with node name " NODE)) {
+        fail_msg("%s", told->msg);
+    }
+    unsigned writes = f->k.puts + f->k.deletes + other.puts + other.deletes;
+    struct io_timer tick = {0};
+    msec_t until = io_now(f->io) + 5000;
+    io_timer_start(f->io, &tick, 5000, on_tick);
+    loop_until(f->io, io_now(f->io) >= until);
+    writes = f->k.puts + f->k.deletes + other.puts + other.deletes - writes;
+    assert_in_range(writes, 0, 4); /* instead of four a second */
+    assert_in_range(f->k.troubles, 0, 1);
+    assert_in_range(other.troubles, 0, 1);
+    keeper_close(&other, false);
+}
+
 static void scripts_are_refused(void **state)
 {
     struct fixture *f = *state;
@@ -356,6 +417,44 @@ static void few_rights(void **state)
     assert_true(has(f, NODE ":10.0.0.5:81"));
 }
 
+static void rights_are_taken_away(void **state)
+{
+    struct fixture *f = *state;
+    consul_put(&f->consul, "/v1/acl/policy {\"Name\":\"w\",\"Rules\":\"service_prefix \\\"\\\" "
+                           "{ policy = \\\"write\\\" }\"}");
+    consul_put(&f->consul, "/v1/acl/policy {\"Name\":\"r\",\"Rules\":\"service_prefix \\\"\\\" "
+                           "{ policy = \\\"read\\\" }\"}");
+    consul_put(&f->consul, "/v1/acl/token {\"AccessorID\":\"" FEW_ID "\",\"SecretID\":\"" FEW
+                           "\",\"Policies\":[{\"Name\":\"w\"}]}");
+    f->consul.uri.credentials.token = xstrdup(FEW);
+    keep(f, 30);
+    want_ttl(f, "2s", SERVICE_PASSING);
+    loop_until(f->io, keeper_settled(&f->k) && live(&f->k));
+    unsigned puts = f->k.puts; /* a check by hand is heard of without the node's name, too */
+    loop_until(f->io, !consul_known_find(&f->k.writer->services, ID)->unverified);
+    consul_put(&f->consul, "/v1/agent/check/deregister/service:" ID ":ttl");
+    check_healed(f, puts, "service:" ID ":ttl", "passing");
+
+    consul_put(&f->consul, "/v1/acl/token/" FEW_ID " {\"Policies\":[{\"Name\":\"r\"}]}");
+    loop_until(f->io, f->k.troubles == 1);
+    if (!strstr(f->k.trouble.msg, "service:write on web")) {
+        fail_msg("%s", f->k.trouble.msg);
+    }
+    assert_true(f->k.ready);
+    consul_put(&f->consul, "/v1/acl/token/" FEW_ID " {\"Policies\":[{\"Name\":\"w\"}]}");
+    loop_until(f->io, f->k.recoveries == 1 && keeper_settled(&f->k));
+    assert_int_equal(f->k.troubles, 1);
+    assert_status(f, "service:" ID ":ttl", "passing");
+
+    consul_put(&f->consul, "/v1/acl/token/" FEW_ID " {\"Policies\":[{\"Name\":\"r\"}]}");
+    keeper_close(&f->k, true);
+    if (!strstr(f->k.trouble.msg, "1 of 1 services are left in Consul: ") ||
+        !strstr(f->k.trouble.msg, "service:write")) {
+        fail_msg("%s", f->k.trouble.msg);
+    }
+    assert_true(has(f, ID));
+}
+
 static void no_such_token(void **state)
 {
     struct fixture *f = *state;
@@ -384,8 +483,11 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(restarted_with_data, up_data, down),
         cmocka_unit_test_setup_teardown(ttl_in_real_time, up_dev, down),
         cmocka_unit_test_setup_teardown(other_checks_stay, up_dev, down),
+        cmocka_unit_test_setup_teardown(checks_by_other_hands, up_dev, down),
+        cmocka_unit_test_setup_teardown(two_agents_of_one_name, up_dev, down),
         cmocka_unit_test_setup_teardown(scripts_are_refused, up_no_scripts, down),
         cmocka_unit_test_setup_teardown(few_rights, up_acl, down),
+        cmocka_unit_test_setup_teardown(rights_are_taken_away, up_acl, down),
         cmocka_unit_test_setup_teardown(no_such_token, up_acl, down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
