@@ -3,7 +3,11 @@
  *
  * Happy path: the answer's names that match the wanted globs are followed, one by one (consul_names.c);
  * names that it no longer has go. The catalog's index rises with every change of a service anywhere, so
- * most answers hold the same names as before.
+ * most answers hold the same names as before: names that rest are asked again. News are heard at once, but
+ * not more than a few times in a second.
+ *
+ * An index that went backwards is another life of Consul, or a snapshot that was restored. Names that are
+ * held from before would not be woken by it: all are asked anew.
  *
  * Missing rights: Consul leaves out what the token may not read, with status 200. Its own service,
  * "consul", is in every catalog, so
@@ -20,7 +24,7 @@
 
 #include <errno.h>
 
-#define SWEEP_PAUSE 1000u /* however often services change */
+#define PACE 200u /* however often services change */
 
 struct answer {
     struct registry_reader *reader;
@@ -99,6 +103,9 @@ static int read_answer(struct registry_reader *r, const struct consul_reply *rep
 static void on_ended(struct consul_question *q, const struct consul_reply *reply)
 {
     struct registry_reader *r = container_of(q, struct registry_reader, catalog);
+    if (q->cut_short) {
+        consul_reader_cut_short(r);
+    }
     if (!reply || !consul_reader_asks(r)) {
         consul_reader_settle(r);
         return;
@@ -106,16 +113,22 @@ static void on_ended(struct consul_question *q, const struct consul_reply *reply
     struct err why = ERR_INIT;
     if (read_answer(r, reply, &why) < 0) {
         err_wrap(&why, "list the services of Consul");
+        consul_room_failed(r, q, reply, &why);
         consul_reader_fail(r, &why);
         return;
     }
-    if (r->catalog_index != q->index) {
-        msec_t since = io_now(r->io) - r->swept_at;
-        consul_reader_sweep_within(r, since < SWEEP_PAUSE ? SWEEP_PAUSE - since : 0);
+    if (reply->index != r->catalog_index) {
+        q->not_before = io_now(r->io) + PACE;
+        consul_reader_sweep_soon(r);
     }
-    r->catalog_index = q->index;
+    if (reply->index < r->catalog_index) {
+        consul_names_due(r, false);
+    }
+    r->catalog_index = reply->index;
     consul_names_prune(r);
-    consul_names_confirmed(r);
+    if (q->asked) {
+        consul_names_confirmed(r);
+    }
     consul_reader_settle(r);
 }
 
@@ -133,7 +146,7 @@ void consul_catalog_schedule(struct registry_reader *r)
     }
     if (q->state == CONSUL_QUESTION_S_DUE) {
         consul_question_ask(q);
-    } else if (q->state == CONSUL_QUESTION_S_RESTING && !r->once) {
+    } else if (consul_reader_may_hold(r, q)) {
         consul_question_hold(q, consul_reader_hold_time(r));
     }
 }

@@ -3,9 +3,9 @@
  *
  * Happy path: a new name is asked for at once, at most ask_max at the same time. Then it is held: a
  * blocking query that wakes for this name alone. Consul takes 200 connections of one client by default,
- * so hold_max names are held and the others rest; all that rest are asked again, by turns, whenever a
- * service has changed anywhere and at least every sweep_every. A change of health alone does not wake
- * the catalog: of a name that rests it is seen by then.
+ * and counts those of readers that have just ended until their waits end, so few names are held
+ * (consul_room.c), not before the reader has lived a while, and the others rest. All that rest are asked again, by turns, whenever a service has
+ * changed anywhere (consul_catalog.c) or a check has (consul_wakeup.c), and at least every now and then.
  *
  *   asked ─instances─► held, or resting
  *     └─none─► EMPTY ─no question open─► CATALOG ─still there─► AGAIN (asked) ─none─► unreadable
@@ -13,7 +13,8 @@
  *
  * Failure modes: no instance of a name that the catalog has. When its last instance went, the catalog
  * says so as well, maybe a moment later; when the token lacks node:read, it never does. So the catalog
- * is asked again, then the name. What remains empty, or has an answer that is too large or makes no
+ * is asked again, then the name (what is held has no say in this meanwhile, unless it brings instances).
+ * What remains empty, or has an answer that is too large or makes no
  * sense, is unreadable: reported, its last instances stay, and it is asked again in each sweep, because
  * rights that change wake nobody. When every name is unreadable, that is a failure of the listing.
  * Any other failure ends the listing (consul_reader.c); the name goes to the end of the queue, so that
@@ -137,7 +138,7 @@ static void apply(struct consul_name *n, struct table *next)
 static void take_empty(struct consul_name *n)
 {
     struct err why;
-    if (n->why.class != ERR_NONE) {
+    if (n->why.class != ERR_NONE || (n->doubt != CONSUL_DOUBT_NONE && !n->question.asked)) {
         return; /* as before */
     }
     if (n->doubt != CONSUL_DOUBT_AGAIN) {
@@ -183,6 +184,9 @@ static void on_ended(struct consul_question *q, const struct consul_reply *reply
         name_free(n);
         return;
     }
+    if (q->cut_short) {
+        consul_reader_cut_short(r);
+    }
     if (!reply || !consul_reader_asks(r)) {
         consul_reader_settle(r);
         return;
@@ -197,6 +201,7 @@ static void on_ended(struct consul_question *q, const struct consul_reply *reply
     if (why.class == ERR_INVALID || why.class == ERR_BUG) {
         unreadable(n, &why);
     } else if (why.class != ERR_NONE) {
+        consul_room_failed(r, q, reply, &why);
         to_the_end(r, n);
         consul_reader_fail(r, &why);
         return;
@@ -206,42 +211,64 @@ static void on_ended(struct consul_question *q, const struct consul_reply *reply
 
 /* ---- turns ---- */
 
+/* Neither held nor asked just now; one that cannot be read rests also where it is still held. */
+static bool rests(const struct consul_name *n)
+{
+    return n->question.state == CONSUL_QUESTION_S_RESTING &&
+           (n->question.hold.state != CONSUL_HOLD_S_HELD || n->why.class != ERR_NONE);
+}
+
 void consul_names_due(struct registry_reader *r, bool rested)
 {
     struct consul_name *n, *tmp;
     HASH_ITER (hh, r->names, n, tmp) {
-        if (!rested || n->question.state == CONSUL_QUESTION_S_RESTING) {
+        if (!rested || rests(n)) {
             consul_question_due(&n->question);
         }
     }
 }
 
-/* Answered, and the answer may be followed from its index on. */
-static bool can_hold(const struct consul_name *n)
+static void schedule_holds(struct registry_reader *r)
 {
-    return !n->reader->once && n->question.state == CONSUL_QUESTION_S_RESTING &&
-           n->question.index > 0 && n->why.class == ERR_NONE && n->doubt == CONSUL_DOUBT_NONE;
+    struct consul_name *n, *tmp;
+    size_t held = 0, max = consul_room_hold_max(r);
+    msec_t now = io_now(r->io), from = r->listed_at + r->hold_after;
+    if (r->state != CONSUL_READER_S_FOLLOWING) {
+        return;
+    }
+    if (now < from) {
+        if (r->names) {
+            consul_reader_look_within(r, from - now);
+        }
+        return;
+    }
+    HASH_ITER (hh, r->names, n, tmp) {
+        held += n->question.hold.state != CONSUL_HOLD_S_NONE;
+    }
+    HASH_ITER (hh, r->names, n, tmp) {
+        if (held < max && n->why.class == ERR_NONE && n->doubt == CONSUL_DOUBT_NONE &&
+            consul_reader_may_hold(r, &n->question)) {
+            consul_question_hold(&n->question, consul_reader_hold_time(r));
+            held++;
+        }
+    }
 }
 
 void consul_names_schedule(struct registry_reader *r)
 {
     struct consul_name *n, *tmp;
-    size_t asking = 0, connections = 0;
+    size_t asking = 0, max = consul_room_ask_max(r);
+    schedule_holds(r);
     HASH_ITER (hh, r->names, n, tmp) {
         asking += n->question.state == CONSUL_QUESTION_S_ASKING;
-        connections += n->question.state == CONSUL_QUESTION_S_HOLDING;
     }
     HASH_ITER (hh, r->names, n, tmp) {
-        if (can_hold(n) && connections < r->hold_max) {
-            consul_question_hold(&n->question, consul_reader_hold_time(r));
-            connections++;
-        }
         if (n->question.state == CONSUL_QUESTION_S_RESTING && n->question.index == 0 &&
             n->why.class == ERR_NONE) {
             consul_question_due(&n->question);
         }
         /* not before the catalog has answered: it is the one question while Consul is out of reach */
-        if (n->question.state == CONSUL_QUESTION_S_DUE && asking < r->ask_max &&
+        if (n->question.state == CONSUL_QUESTION_S_DUE && asking < max &&
             !consul_question_open(&r->catalog)) {
             consul_question_ask(&n->question);
             asking++;
@@ -258,7 +285,9 @@ void consul_names_tally(const struct registry_reader *r, struct consul_tally *re
         t.open += consul_question_open(&n->question);
         t.doubts += n->doubt != CONSUL_DOUBT_NONE;
         t.empty += n->doubt == CONSUL_DOUBT_EMPTY;
-        t.resting += n->question.state == CONSUL_QUESTION_S_RESTING;
+        t.resting += rests(n);
+        t.held += consul_question_held(&n->question);
+        t.answered += n->question.state == CONSUL_QUESTION_S_RESTING && n->question.index > 0;
         if (n->why.class != ERR_NONE) {
             t.unreadable++;
             t.why = &n->why;

@@ -11,14 +11,20 @@
  *
  * Happy path: ask which names there are (consul_catalog.c), then each name for its instances with their
  * health (consul_names.c), for answers at once. When all have answered, the table is complete. From
- * then on catalog and names are held: blocking queries that Consul answers when there is news. All
- * answers of one turn of the loop make one event.
+ * then on the catalog and some names are held: blocking queries that Consul answers when there is news. Names
+ * beyond these are asked again when there is news of any (consul_wakeup.c). All answers of one turn of the
+ * loop make one event.
+ *
+ * Listing anew, for refresh() or after a failure, asks beside what is held and leaves it alone. So it does
+ * when something that was held ends long before its time without news: a snapshot was restored, and what
+ * was not held at that moment has not heard of it.
  *
  * Failure modes: after whatever fails (no leader, a reset, silence, a missing right) everything is listed
  * anew, after a while; what was still being asked is given up then, so that nothing that happened meanwhile
- * is missed and no index of a Consul that was restarted is used. The table stays all the time, and what a
- * listing finds out before it fails does count. A silent Consul is found out when a held question is not answered ten
- * seconds after it should have been (wait and its sixteenth), a question that is not held after ten.
+ * is missed. Nothing new is held until a listing is complete. The table stays all the time, and what a
+ * listing finds out before it fails does count. A silent Consul is found out when a held question is not
+ * answered ten seconds after it should have been (wait and its sixteenth), a question that is not held after
+ * ten. Too many connections: consul_room.c. Indexes of a Consul that was restarted: consul_question.c.
  *
  * A Consul that was restarted without its data has an empty catalog, and that is the truth: whether to
  * believe it at once is the business of whoever reads the table.
@@ -32,11 +38,20 @@
 
 #include <errno.h>
 
-#define HOLD_MAX     100u /* of the 200 connections that Consul takes of one client by default */
+/*
+ * Of the 200 connections that Consul takes of one client by default. Two readers on one host that are both
+ * killed and started again twice within one wait must fit in: 2 * 3 * (HOLD_MAX + 2) + 2 * ASK_MAX.
+ */
+#define HOLD_MAX     24u
 #define ASK_MAX      8u
-#define WAIT         55000u
+#define WAIT         28000u /* 30 s with what Consul adds to it */
 #define SWEEP_EVERY  10000u
+#define SWEEP_IDLE   60000u
+#define SWEEP_PAUSE  1000u /* however often something changes */
 #define SWEEP_BEHIND 1000u /* while the last one is not over */
+#define HOLD_AFTER   5000u /* who is started again and again leaves few connections behind */
+#define AGAIN        50u   /* all that is cut short has come by then */
+#define AGAIN_PAUSE  10000u
 #define RETRY_MIN    100u
 #define RETRY_MAX    10000u
 #define CALM         30000u /* so long without a failure: the next one is the first again */
@@ -133,6 +148,7 @@ static void list_complete(struct registry_reader *r)
     bool fresh = r->answering > r->answered;
     bool tell = !r->complete || r->changed || fresh;
     r->answered = r->answering;
+    r->listed_at = r->complete ? r->listed_at : io_now(r->io);
     r->complete = true;
     r->swept_at = io_now(r->io);
     reader_set_state(r, r->once ? CONSUL_READER_S_LISTED : CONSUL_READER_S_FOLLOWING);
@@ -150,13 +166,15 @@ static void list_complete(struct registry_reader *r)
 
 /* ---- following ---- */
 
+static void sweep_within(struct registry_reader *r, msec_t delay);
+
 static void on_sweep(struct io_timer *t)
 {
     struct registry_reader *r = container_of(t, struct registry_reader, timer);
     struct consul_tally tally;
     consul_names_tally(r, &tally);
     if (tally.open > 0) {
-        consul_reader_sweep_within(r, SWEEP_BEHIND);
+        sweep_within(r, SWEEP_BEHIND);
         return;
     }
     r->swept_at = io_now(r->io);
@@ -164,12 +182,61 @@ static void on_sweep(struct io_timer *t)
     consul_reader_settle(r);
 }
 
-void consul_reader_sweep_within(struct registry_reader *r, msec_t delay)
+static void sweep_within(struct registry_reader *r, msec_t delay)
 {
     if (r->state == CONSUL_READER_S_FOLLOWING &&
         (!r->timer.armed || r->timer.due > io_now(r->io) + delay)) {
         io_timer_start(r->io, &r->timer, delay, on_sweep);
     }
+}
+
+void consul_reader_sweep_soon(struct registry_reader *r)
+{
+    msec_t since = io_now(r->io) - r->swept_at;
+    sweep_within(r, since < SWEEP_PAUSE ? SWEEP_PAUSE - since : 0);
+}
+
+static void on_again(struct io_timer *t)
+{
+    struct registry_reader *r = container_of(t, struct registry_reader, again);
+    r->again_at = io_now(r->io);
+    if (consul_reader_asks(r)) { /* else that follows anyway */
+        list_begin(r);
+    }
+}
+
+void consul_reader_cut_short(struct registry_reader *r)
+{
+    consul_question_due(&r->wakeup);
+    if (r->state != CONSUL_READER_S_CLOSING && !r->again.armed) {
+        msec_t since = io_now(r->io) - r->again_at;
+        msec_t delay = r->again_at > 0 && since < AGAIN_PAUSE ? AGAIN_PAUSE - since : AGAIN;
+        io_timer_start(r->io, &r->again, delay < AGAIN ? AGAIN : delay, on_again);
+    }
+}
+
+static void on_pace(struct io_timer *t)
+{
+    consul_reader_settle(container_of(t, struct registry_reader, pace));
+}
+
+void consul_reader_look_within(struct registry_reader *r, msec_t delay)
+{
+    if (!r->pace.armed || r->pace.due > io_now(r->io) + delay) {
+        io_timer_start(r->io, &r->pace, delay, on_pace);
+    }
+}
+
+bool consul_reader_may_hold(struct registry_reader *r, const struct consul_question *q)
+{
+    msec_t now = io_now(r->io);
+    if (r->state != CONSUL_READER_S_FOLLOWING) {
+        return false;
+    }
+    if (now < q->not_before && q->state == CONSUL_QUESTION_S_RESTING && !consul_question_held(q)) {
+        consul_reader_look_within(r, q->not_before - now);
+    }
+    return consul_question_can_hold(q);
 }
 
 static bool whole(const struct registry_reader *r, const struct consul_tally *t)
@@ -199,8 +266,11 @@ static void look(struct registry_reader *r)
         consul_catalog_schedule(r);
         consul_names_schedule(r);
         consul_names_tally(r, &t);
+        consul_wakeup_schedule(r, t.resting > 0);
         if (t.resting > 0) {
-            consul_reader_sweep_within(r, r->sweep_every);
+            /* rights that are given wake nobody */
+            bool told = r->wakeup_works && t.unreadable == 0;
+            sweep_within(r, told ? r->sweep_idle : r->sweep_every);
         }
     }
 }
@@ -240,7 +310,9 @@ static int reader_open(struct registry_reader **ret, struct io *io,
         .hold_max = HOLD_MAX,
         .ask_max = ASK_MAX,
         .wait = WAIT,
+        .hold_after = HOLD_AFTER,
         .sweep_every = SWEEP_EVERY,
+        .sweep_idle = SWEEP_IDLE,
         .state = CONSUL_READER_S_WAITING,
     };
     int err = consul_client_init(&r->client, io, config->uri, e);
@@ -251,6 +323,7 @@ static int reader_open(struct registry_reader **ret, struct io *io,
     table_init(&r->table);
     r->seed = hash64(&r, sizeof(r)) ^ io_now(io);
     backoff_init(&r->backoff, RETRY_MIN, RETRY_MAX, r->seed);
+    consul_wakeup_init(r);
     *ret = take_ptr(r);
     list_begin(*ret);
     return 0;
@@ -271,6 +344,7 @@ static void reader_closed(void *ctx)
     void *closed_ctx = r->closed_ctx;
     consul_names_free(r);
     consul_question_deinit(&r->catalog);
+    consul_question_deinit(&r->wakeup);
     skipped_deinit(&r->catalog_skipped);
     table_deinit(&r->table);
     free(r);
@@ -283,6 +357,8 @@ static void reader_close(struct registry_reader *r, void (*done)(void *ctx), voi
     r->closed = done;
     r->closed_ctx = ctx;
     io_timer_stop(&r->timer);
+    io_timer_stop(&r->pace);
+    io_timer_stop(&r->again);
     io_defer_drop(&r->settle);
     consul_client_close(&r->client, reader_closed, r);
 }

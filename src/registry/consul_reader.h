@@ -60,7 +60,9 @@ struct registry_reader {
     size_t hold_max;    /* names that are followed by a blocking query each */
     size_t ask_max;     /* names that are asked at the same time */
     msec_t wait;        /* of a blocking query, at most */
-    msec_t sweep_every; /* for names that are not held */
+    msec_t hold_after;  /* the first listing: names are held */
+    msec_t sweep_every; /* of names that are not held, where nothing else tells of them */
+    msec_t sweep_idle;  /* the same where the wakeup does */
 
     enum consul_reader_state state;
     enum consul_reader_live live;
@@ -69,6 +71,9 @@ struct registry_reader {
     msec_t failed_at;
     uint64_t seed;         /* of the jitter */
     struct io_timer timer; /* WAITING: retry; FOLLOWING: next sweep */
+    struct io_timer pace;  /* something may be held again by then */
+    struct io_timer again; /* something was cut short: all is listed anew */
+    msec_t again_at;       /* the last time that this happened */
     struct io_defer settle;
 
     /* the catalog */
@@ -77,8 +82,18 @@ struct registry_reader {
     bool own_seen; /* some answer had Consul's own service */
     struct skipped catalog_skipped;
 
+    /* what wakes names that rest */
+    struct consul_question wakeup;
+    struct backoff wakeup_backoff;
+    uint64_t wakeup_index;
+    bool wakeup_works;
+
+    /* the room that Consul leaves us */
+    unsigned halvings; /* of hold_max and ask_max */
+    msec_t halved_at;
+
     struct consul_name *names; /* by name; in the order of their turns */
-    msec_t swept_at;
+    msec_t swept_at, listed_at;
 
     struct table table;
     bool complete; /* it was, at least once */
@@ -105,13 +120,31 @@ static inline bool consul_reader_asks(const struct registry_reader *r)
 }
 /* How long to hold: jittered, so that not all end together. */
 msec_t consul_reader_hold_time(struct registry_reader *r);
-/* The names that are not held are asked again so much later, at the latest. */
-void consul_reader_sweep_within(struct registry_reader *r, msec_t delay);
+/* It may be held now; if only its time has not come, it is looked at again then. */
+bool consul_reader_may_hold(struct registry_reader *r, const struct consul_question *q);
+/* It is looked at what is due so much later, at the latest. */
+void consul_reader_look_within(struct registry_reader *r, msec_t delay);
+/* What was held ended without news, long before its time: everything is listed anew, soon. */
+void consul_reader_cut_short(struct registry_reader *r);
+/* The names that are not held are asked again: at once, but a second after the last time at the soonest. */
+void consul_reader_sweep_soon(struct registry_reader *r);
 
 /* ---- consul_catalog.c: which names there are ---- */
 void consul_catalog_init(struct registry_reader *r);
 /* Asks or holds, as is due. */
 void consul_catalog_schedule(struct registry_reader *r);
+
+/* ---- consul_wakeup.c: what tells of names that are not held ---- */
+void consul_wakeup_init(struct registry_reader *r);
+/* resting: there are such names. */
+void consul_wakeup_schedule(struct registry_reader *r, bool resting);
+
+/* ---- consul_room.c: how many connections we take ---- */
+size_t consul_room_hold_max(struct registry_reader *r);
+size_t consul_room_ask_max(const struct registry_reader *r);
+/* From ended(), with an error: maybe Consul lets no more connections in. Adds to why when it seems so. */
+void consul_room_failed(struct registry_reader *r, const struct consul_question *q,
+                        const struct consul_reply *reply, struct err *why);
 
 /* ---- consul_names.c: the instances of each ---- */
 /* The name, added (and due) where it is new. */
@@ -127,10 +160,12 @@ void consul_names_free(struct registry_reader *r);
 /* Where they stand. */
 struct consul_tally {
     size_t names, unreadable;
-    size_t open;           /* an answer is to come */
-    size_t doubts;         /* of any kind */
-    size_t empty;          /* CONSUL_DOUBT_EMPTY */
-    size_t resting;        /* neither held nor asked */
+    size_t open;    /* an answer is to come */
+    size_t doubts;  /* of any kind */
+    size_t empty;   /* CONSUL_DOUBT_EMPTY */
+    size_t resting; /* neither held nor asked */
+    size_t held;
+    size_t answered;       /* neither due nor failed */
     const struct err *why; /* of one that is unreadable */
 };
 void consul_names_tally(const struct registry_reader *r, struct consul_tally *ret);

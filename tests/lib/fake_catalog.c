@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include <cmocka.h>
 #include <utlist.h>
@@ -36,7 +37,8 @@ struct fake_catalog_name {
 
 struct fake_catalog_held {
     struct fake_exchange *x;
-    struct fake_catalog_name *name; /* NULL: the catalog */
+    struct fake_catalog_name *name; /* NULL: the catalog, or the state */
+    bool state;
     uint64_t index;
     struct fake_catalog_held *next, *prev;
 };
@@ -102,7 +104,7 @@ static void health_body(const struct fake_catalog *f, const char *name, struct b
     const char *comma = "";
     buf_putc(out, '[');
     DL_FOREACH (f->items, item) {
-        if (!streq(item->name, name) || f->no_nodes || !readable(f, name)) {
+        if (strcasecmp(item->name, name) != 0 || f->no_nodes || !readable(f, item->name)) {
             continue;
         }
         buf_puts(out, comma);
@@ -118,56 +120,71 @@ static void health_body(const struct fake_catalog *f, const char *name, struct b
             "\"Port\":%u,\"Meta\":{},\"Weights\":{\"Passing\":1,\"Warning\":1}},"
             "\"Checks\":[{\"CheckID\":\"serfHealth\",\"Status\":\"passing\"},"
             "{\"CheckID\":\"service:%s\",\"Status\":\"%s\",\"ServiceID\":\"%s\"}]}",
-            item->node, item->id, name, item->address, (unsigned)item->port, item->id, item->status,
-            item->id);
+            item->node, item->id, item->name, item->address, (unsigned)item->port, item->id,
+            item->status, item->id);
     }
     buf_putc(out, ']');
 }
 
-static void answer(struct fake_catalog *f, struct fake_exchange *x,
-                   const struct fake_catalog_name *name)
+static void answer_at(struct fake_catalog *f, struct fake_exchange *x,
+                      const struct fake_catalog_name *name, bool state, uint64_t index)
 {
     struct buf body = BUF_INIT(BODY_MAX);
     char headers[64];
     if (name) {
         health_body(f, name->name, &body);
+    } else if (state) {
+        buf_puts(&body, "[]");
     } else {
         catalog_body(f, &body);
     }
-    snprintf(headers, sizeof(headers), "X-Consul-Index: %llu\r\n",
-             (unsigned long long)(name ? name->index : f->catalog_index));
+    snprintf(headers, sizeof(headers), "X-Consul-Index: %llu\r\n", (unsigned long long)index);
     fake_reply_headers(x, 200, headers, buf_str(&body));
     buf_deinit(&body);
 }
 
-enum wake { WAKE_CHANGED, WAKE_OLD, WAKE_ALL };
+static uint64_t index_of(const struct fake_catalog *f, const struct fake_catalog_name *name,
+                         bool state)
+{
+    return name ? name->index : state ? f->state_index : f->catalog_index;
+}
+
+enum wake { WAKE_CHANGED, WAKE_OLD, WAKE_ALL, WAKE_RESTORED };
 
 /* Answers what waits for something that has changed, or has an index that is too high, or all. */
 static void wake(struct fake_catalog *f, enum wake which)
 {
     struct fake_catalog_held *h, *tmp;
     DL_FOREACH_SAFE (f->held, h, tmp) {
-        uint64_t index = h->name ? h->name->index : f->catalog_index;
-        bool changed = index > h->index && (h->name || !f->catalog_late);
+        uint64_t index = index_of(f, h->name, h->state);
+        bool changed = index > h->index && (h->name || h->state || !f->catalog_late);
         bool old = which == WAKE_OLD && index < h->index;
-        if (changed || old || which == WAKE_ALL || fake_gone(h->x)) {
-            if (!fake_gone(h->x)) {
-                answer(f, h->x, h->name);
+        bool all = which == WAKE_ALL || which == WAKE_RESTORED;
+        bool gone = fake_gone(h->x);
+        if (changed || old || all || gone) {
+            if (!gone) {
+                answer_at(f, h->x, h->name, h->state, which == WAKE_RESTORED ? h->index : index);
             }
+            f->n_dropped += gone;
+            f->n_held -= !h->state;
             DL_DELETE(f->held, h);
             free(h);
-            f->n_held--;
         }
     }
 }
 
 /* ---- requests ---- */
 
+static bool is_state(const char *path)
+{
+    return str_starts(path, "/v1/health/state/any?filter=CheckID%20%3D%3D%20%22%22");
+}
+
 static struct fake_catalog_name *requested(struct fake_catalog *f, const char *path)
 {
     static const char prefix[] = "/v1/health/service/";
     char name[64];
-    if (str_starts(path, "/v1/catalog/services")) {
+    if (str_starts(path, "/v1/catalog/services") || is_state(path)) {
         return NULL;
     }
     if (!str_starts(path, prefix)) {
@@ -188,16 +205,17 @@ void fake_catalog_answer(struct fake_catalog *f, struct fake_exchange *x)
 {
     struct fake_catalog_name *name = requested(f, fake_path(x));
     uint64_t index = requested_index(fake_path(x));
-    if (index == 0 || index < (name ? name->index : f->catalog_index)) {
-        answer(f, x, name);
+    bool state = is_state(fake_path(x));
+    if (index == 0 || index < index_of(f, name, state)) {
+        answer_at(f, x, name, state, index_of(f, name, state));
         return;
     }
     assert_non_null(strstr(fake_path(x), "wait="));
     wake(f, WAKE_CHANGED); /* drops those whose connections are gone */
     struct fake_catalog_held *h = xcalloc(1, sizeof(*h));
-    *h = (struct fake_catalog_held){.x = x, .name = name, .index = index};
+    *h = (struct fake_catalog_held){.x = x, .name = name, .state = state, .index = index};
     DL_APPEND(f->held, h);
-    f->n_held++;
+    f->n_held += !state;
     f->held_most = f->n_held > f->held_most ? f->n_held : f->held_most;
 }
 
@@ -205,16 +223,20 @@ static void on_request(struct fake_exchange *x, void *ctx)
 {
     struct fake_catalog *f = ctx;
     struct fake_catalog_name *name = requested(f, fake_path(x));
+    const char *about = name ? name->name : NULL;
     bool held = requested_index(fake_path(x)) > 0;
     assert_string_equal(fake_method(x), "GET");
     if (name) {
         name->asked++;
         f->asks += !held;
+    } else if (is_state(fake_path(x))) {
+        f->states++;
+        about = FAKE_CATALOG_STATE;
     } else {
         f->catalogs++;
         f->fresh_catalogs += !held;
     }
-    if (!f->fault || !f->fault(f, x, name ? name->name : NULL, held, f->ctx)) {
+    if (!f->fault || !f->fault(f, x, about, held, f->ctx)) {
         fake_catalog_answer(f, x);
     }
 }
@@ -223,7 +245,8 @@ static void on_request(struct fake_exchange *x, void *ctx)
 
 void fake_catalog_start(struct fake_catalog *f, struct io *io, fake_catalog_fault fault, void *ctx)
 {
-    *f = (struct fake_catalog){.fault = fault, .ctx = ctx, .index = 100, .catalog_index = 100};
+    *f = (struct fake_catalog){
+        .fault = fault, .ctx = ctx, .index = 100, .catalog_index = 100, .state_index = 100};
     f->http = fake_http_new(io, NULL, on_request, f);
     char text[96];
     struct err e = ERR_INIT;
@@ -263,7 +286,7 @@ void fake_catalog_stop(struct fake_catalog *f)
 static void changed(struct fake_catalog *f, const char *name, bool registration)
 {
     struct fake_catalog_name *n = name_of(f, name);
-    n->index = ++f->index;
+    n->index = f->state_index = ++f->index;
     if (registration) {
         f->catalog_index = f->index;
     }
@@ -324,7 +347,7 @@ void fake_catalog_wipe(struct fake_catalog *f)
 {
     struct fake_catalog_name *n;
     drop_items(f);
-    f->index = f->catalog_index = 10 + 100 * f->wipes++;
+    f->index = f->catalog_index = f->state_index = 10 + 100 * f->wipes++;
     DL_FOREACH (f->names, n) {
         n->index = f->index;
     }
@@ -333,6 +356,12 @@ void fake_catalog_wipe(struct fake_catalog *f)
 void fake_catalog_wait_over(struct fake_catalog *f)
 {
     wake(f, WAKE_ALL);
+}
+
+void fake_catalog_restore(struct fake_catalog *f)
+{
+    wake(f, WAKE_RESTORED);
+    fake_catalog_wipe(f);
 }
 
 void fake_catalog_wait_over_old(struct fake_catalog *f)
@@ -354,8 +383,11 @@ unsigned fake_catalog_asked(const struct fake_catalog *f, const char *name)
 bool fake_catalog_holds(const struct fake_catalog *f, const char *name)
 {
     const struct fake_catalog_held *h;
+    bool state = name && streq(name, FAKE_CATALOG_STATE);
     DL_FOREACH (f->held, h) {
-        if (!fake_gone(h->x) && (name ? h->name && streq(h->name->name, name) : !h->name)) {
+        bool is =
+            name && !state ? h->name && streq(h->name->name, name) : !h->name && h->state == state;
+        if (is && !fake_gone(h->x)) {
             return true;
         }
     }

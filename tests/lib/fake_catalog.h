@@ -5,7 +5,8 @@
  * request otherwise. No clock: a blocking query ends with a change, or when the test says so. A request
  * that the reader is not known to make fails the test.
  *
- * A registration wakes the catalog and its own name; a change of health its own name alone.
+ * A registration wakes the catalog and its own name; a change of health its own name alone. Both wake
+ * who waits for the state of checks.
  */
 #include "lib/fake_http.h"
 #include "registry/uri.h"
@@ -17,7 +18,9 @@ struct fake_catalog_item;
 struct fake_catalog_name;
 struct fake_catalog_held;
 
-/* name: of a health query; NULL: the catalog. held: a blocking query. True: taken care of. */
+#define FAKE_CATALOG_STATE "/state"
+
+/* name: of a health query; NULL: the catalog; FAKE_CATALOG_STATE: the state of checks. held: a blocking query. True: taken care of. */
 typedef bool (*fake_catalog_fault)(struct fake_catalog *f, struct fake_exchange *x,
                                    const char *name, bool held, void *ctx);
 
@@ -27,12 +30,13 @@ struct fake_catalog {
     void *ctx;
     struct registry_uri uri; /* consul://127.0.0.1:PORT */
 
-    uint64_t index, catalog_index;
+    uint64_t index, catalog_index, state_index;
     unsigned wipes;
     struct fake_catalog_item *items;
     struct fake_catalog_name *names; /* that ever were, or were asked for */
     struct fake_catalog_held *held;
-    size_t n_held, held_most; /* now, and the most at any time */
+    size_t n_held, held_most; /* of catalog and names: now, and the most at any time */
+    size_t n_dropped;         /* blocking queries whose connection was closed before their end */
 
     bool catalog_late; /* a registration wakes its name, but not the catalog */
 
@@ -42,6 +46,7 @@ struct fake_catalog {
 
     unsigned catalogs, asks; /* requests: of the catalog, and of names that do not block */
     unsigned fresh_catalogs; /* of the catalog that do not block */
+    unsigned states;         /* of the state of checks */
 };
 
 void fake_catalog_start(struct fake_catalog *f, struct io *io, fake_catalog_fault fault, void *ctx);
@@ -64,11 +69,17 @@ void fake_catalog_status(struct fake_catalog *f, const char *name, const char *i
 void fake_catalog_wipe(struct fake_catalog *f);
 /* Every blocking query reaches the end of its wait. */
 void fake_catalog_wait_over(struct fake_catalog *f);
+/*
+ * A snapshot of nothing is restored: every blocking query is answered at once as before and with the index
+ * that it came with, then all is as after a wipe.
+ */
+void fake_catalog_restore(struct fake_catalog *f);
 /* Only of those that wait with an index from before a wipe. */
 void fake_catalog_wait_over_old(struct fake_catalog *f);
 /* Answers as it would without the hook. */
 void fake_catalog_answer(struct fake_catalog *f, struct fake_exchange *x);
 
 unsigned fake_catalog_asked(const struct fake_catalog *f,
-                            const char *name);                           /* all requests for it */
-bool fake_catalog_holds(const struct fake_catalog *f, const char *name); /* NULL: the catalog */
+                            const char *name); /* all requests for it */
+bool fake_catalog_holds(const struct fake_catalog *f,
+                        const char *name); /* NULL: the catalog; or FAKE_CATALOG_STATE */

@@ -31,6 +31,7 @@ enum harm {
     HARM_RUBBISH,  /* 200, not JSON */
     HARM_NO_INDEX, /* 200, from somebody else */
     HARM_DRIP,     /* the right answer, byte by byte */
+    HARM_HASTE,    /* the end of the wait, at once */
 };
 
 struct fixture {
@@ -51,6 +52,8 @@ static void do_harm(struct fixture *t, struct fake_exchange *x)
         "[{\"Node\":{\"Node\":\"n1\",\"Address\":\"10.9.9.9\"},\"Service\":{}}]";
     static const char drip[] = "HTTP/1.1 200 OK\r\nX-Consul-Index: 90\r\nContent-Length: 25\r\n\r\n"
                                "{\"consul\":[],\"web\":[\"a\"]}";
+    char headers[64];
+    const char *at;
     switch (t->harm) {
     case HARM_500:
         fake_reply(x, 500, "No cluster leader");
@@ -69,6 +72,13 @@ static void do_harm(struct fixture *t, struct fake_exchange *x)
         break;
     case HARM_DRIP:
         fake_drip(x, drip, strlen(drip));
+        break;
+    case HARM_HASTE:
+        at = strstr(fake_path(x), "index=");
+        assert_non_null(at);
+        snprintf(headers, sizeof(headers), "X-Consul-Index: %llu\r\n",
+                 strtoull(at + strlen("index="), NULL, 10));
+        fake_reply_headers(x, 200, headers, "[]");
         break;
     case HARM_SILENCE:
     case HARM_NONE:
@@ -113,9 +123,12 @@ static int down(void **state)
     return 0;
 }
 
+/* The scripted Consul has no clock: no answer is early. */
 static void look(struct fixture *t)
 {
     viewer_open(&t->v, t->io, &driver, &t->consul.uri, false);
+    t->v.reader->wait = 1;
+    t->v.reader->hold_after = 0;
 }
 
 static void refresh(struct fixture *t)
@@ -264,9 +277,9 @@ static void nothing_new(void **state)
 static void one_event(void **state)
 {
     struct fixture *t = *state;
-    put_many(t, 30);
+    put_many(t, 20);
     look(t);
-    loop_until(t->io, at_rest(t, 30));
+    loop_until(t->io, at_rest(t, 20));
     assert_int_equal(t->v.tables, 1);
     fake_catalog_wipe(&t->consul);
     fake_catalog_wait_over(&t->consul);
@@ -341,6 +354,7 @@ static void wanted_names(void **state)
     put(t, "z-1", "a", "10.0.0.1");
     put(t, "WebShop", "a", "10.0.0.1");
     viewer_open_names(&t->v, t->io, &driver, &t->consul.uri, false, globs, ARRAY_LEN(globs));
+    t->v.reader->hold_after = 0;
     loop_until(t->io, at_rest(t, 4));
     assert_int_equal(t->v.table.n, 4);
     assert_true(has(t, "x-1", "a", "10.0.0.1"));
@@ -384,7 +398,7 @@ static void beyond_the_limit(void **state)
     put_many(t, 20);
     look(t);
     t->v.reader->hold_max = 5;
-    t->v.reader->sweep_every = 200;
+    t->v.reader->sweep_idle = 200;
     loop_until(t->io, at_rest(t, 5));
     assert_int_equal(t->v.table.n, 20);
     assert_int_equal(t->v.tables, 1);
@@ -409,6 +423,110 @@ static void beyond_the_limit(void **state)
     assert_int_equal(t->v.stales, 0);
 }
 
+/* Names that rest are asked again because some check has changed, and not before. */
+static void woken_by_checks(void **state)
+{
+    struct fixture *t = *state;
+    put_many(t, 6);
+    look(t);
+    t->v.reader->hold_max = 1;
+    t->v.reader->sweep_every = t->v.reader->sweep_idle = 3600 * 1000;
+    loop_until(t->io, at_rest(t, 1) && fake_catalog_holds(&t->consul, FAKE_CATALOG_STATE));
+    loop_until(t->io, !t->v.reader->timer.armed || t->v.reader->timer.due > io_now(t->io) + 5000);
+    loop_until(t->io, asked(t, "s005") == 2); /* what happened before it was held */
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned before = asked(t, "s005");
+        fake_catalog_status(&t->consul, "s004", "a", i == 0 ? "critical" : "warning");
+        loop_until(t->io, status(t, "s004", "a") == (i == 0 ? SERVICE_CRITICAL : SERVICE_WARNING));
+        loop_until(t->io, fake_catalog_holds(&t->consul, FAKE_CATALOG_STATE) && at_rest(t, 1));
+        assert_int_equal(asked(t, "s005"), before + 1);
+    }
+    assert_int_equal(t->v.stales, 0);
+
+    /* often: once in a second */
+    msec_t begin = io_now(t->io);
+    unsigned before = asked(t, "s005"), states = t->consul.states;
+    for (unsigned i = 0; i < 50; i++) {
+        unsigned requests = fake_http_requests(t->consul.http);
+        fake_catalog_status(&t->consul, "s000", "a", i % 2 == 0 ? "critical" : "warning");
+        loop_until(t->io, fake_http_requests(t->consul.http) > requests);
+    }
+    msec_t took = io_now(t->io) - begin;
+    assert_in_range(asked(t, "s005"), before, before + 2 + took / 1000);
+    assert_in_range(t->consul.states, states, states + 2 + took / 1000);
+}
+
+/* Who may not ask for checks, or whose Consul knows no filters, looks from time to time. */
+static void wakeup_refused(void **state)
+{
+    static const enum harm harms[] = {HARM_403, HARM_500, HARM_NO_INDEX};
+    struct fixture *t = *state;
+    put_many(t, 3);
+    t->to = FAKE_CATALOG_STATE;
+    for (size_t i = 0; i < ARRAY_LEN(harms); i++) {
+        fake_catalog_status(&t->consul, "s002", "a", "passing");
+        t->harm = harms[i];
+        t->harmed = 0;
+        if (i > 0) {
+            viewer_close(&t->v);
+        }
+        look(t);
+        t->v.reader->hold_max = 1;
+        t->v.reader->sweep_every = 100;
+        t->v.reader->sweep_idle = 3600 * 1000;
+        loop_until(t->io, at_rest(t, 1) && t->harmed == 1);
+        unsigned before = asked(t, "s002");
+        loop_until(t->io, asked(t, "s002") >= before + 3);
+        fake_catalog_status(&t->consul, "s002", "a", "critical");
+        loop_until(t->io, status(t, "s002", "a") == SERVICE_CRITICAL);
+        assert_in_range(t->harmed, 1, 2);
+        assert_int_equal(t->v.stales, 0);
+        assert_int_equal(t->v.skips, 0);
+    }
+}
+
+/* A reader that is started again and again leaves few connections behind; it hears of news all the same. */
+static void young(void **state)
+{
+    struct fixture *t = *state;
+    put_many(t, 6);
+    look(t);
+    t->v.reader->hold_after = 2500;
+    t->v.reader->sweep_every = t->v.reader->sweep_idle = 3600 * 1000;
+    loop_until(t->io, at_rest(t, 0) && fake_catalog_holds(&t->consul, FAKE_CATALOG_STATE));
+    fake_catalog_status(&t->consul, "s004", "a", "critical");
+    loop_until(t->io, status(t, "s004", "a") == SERVICE_CRITICAL);
+    assert_int_equal(t->consul.held_most, 1);
+    loop_until(t->io, at_rest(t, 6));
+    assert_int_equal(t->v.stales, 0);
+}
+
+/* As long as no name rests. */
+static void no_wakeup(void **state)
+{
+    struct fixture *t = *state;
+    put_many(t, 3);
+    look(t);
+    loop_until(t->io, at_rest(t, 3));
+    fake_catalog_status(&t->consul, "s002", "a", "critical");
+    loop_until(t->io, status(t, "s002", "a") == SERVICE_CRITICAL && at_rest(t, 3));
+    assert_int_equal(t->consul.states, 0);
+}
+
+/* Consul looks names up without regard to case. */
+static void other_case(void **state)
+{
+    struct fixture *t = *state;
+    put(t, "web", "a", "10.0.0.1");
+    put(t, "WEB", "b", "10.0.0.2");
+    look(t);
+    loop_until(t->io, at_rest(t, 2));
+    assert_int_equal(t->v.table.n, 2);
+    assert_true(has(t, "web", "a", "10.0.0.1"));
+    assert_true(has(t, "WEB", "b", "10.0.0.2"));
+    assert_int_equal(t->v.skips, 0);
+}
+
 /* A registration anywhere is reason enough to look. */
 static void swept_by_the_catalog(void **state)
 {
@@ -416,7 +534,9 @@ static void swept_by_the_catalog(void **state)
     put_many(t, 4);
     look(t);
     t->v.reader->hold_max = 1;
-    t->v.reader->sweep_every = 3600 * 1000;
+    t->harm = HARM_403;
+    t->to = FAKE_CATALOG_STATE;
+    t->v.reader->sweep_every = t->v.reader->sweep_idle = 3600 * 1000;
     loop_until(t->io, at_rest(t, 1));
     put(t, "s003", "b", "10.0.0.2");
     loop_until(t->io, has(t, "s003", "b", "10.0.0.2")); /* within a second */
@@ -444,7 +564,7 @@ static void few_at_a_time(void **state)
 
     t->harm = HARM_NONE;
     look(t);
-    loop_until(t->io, at_rest(t, 40));
+    loop_until(t->io, at_rest(t, t->v.reader->hold_max));
     assert_int_equal(t->v.table.n, 40);
 
     /* out of reach: one question at a time, however many names there are */
@@ -489,6 +609,55 @@ static void refreshed(void **state)
     loop_until(t->io, !t->v.live);
     assert_int_equal(t->v.fresh, 3);
     loop_until(t->io, t->v.fresh == 4 && at_rest(t, 12));
+}
+
+/* Consul would count the connections of those that were dropped until their waits end. */
+static void held_stay(void **state)
+{
+    struct fixture *t = *state;
+    put_many(t, 12);
+    look(t);
+    loop_until(t->io, at_rest(t, 12));
+    unsigned names = asked(t, "s004"), catalogs = t->consul.catalogs;
+    for (unsigned i = 1; i <= 5; i++) {
+        refresh(t);
+        loop_until(t->io, t->v.fresh == i && at_rest(t, 12));
+        assert_int_equal(asked(t, "s004"), names + i); /* at once, but not held anew */
+        assert_int_equal(t->consul.catalogs, catalogs + i);
+    }
+    t->harm = HARM_500; /* nor do failures */
+    t->to = "s007";
+    t->times = 3;
+    refresh(t);
+    loop_until(t->io, !t->v.live);
+    loop_until(t->io, t->v.fresh == 6 && at_rest(t, 12));
+    fake_catalog_wait_over(&t->consul);
+    loop_until(t->io, at_rest(t, 12));
+    assert_int_equal(t->consul.n_dropped, 0);
+    /* eight at a time, beside thirteen */
+    assert_in_range(fake_http_accepted(t->consul.http), 13, 13 + 9);
+}
+
+/* A question with news for what is held as well: both tell, in whatever order. */
+static void beside_news(void **state)
+{
+    struct fixture *t = *state;
+    put_many(t, 3);
+    look(t);
+    loop_until(t->io, at_rest(t, 3));
+    for (unsigned i = 0; i < 30; i++) {
+        char host[16];
+        snprintf(host, sizeof(host), "10.0.1.%u", i);
+        refresh(t);
+        if (i % 3 > 0) {
+            unsigned asks = t->consul.asks;
+            loop_until(t->io, t->consul.asks >= asks + i % 3);
+        }
+        put(t, "s001", "a", host);
+        loop_until(t->io, has(t, "s001", "a", host) && t->v.fresh == i + 1 && at_rest(t, 3));
+    }
+    assert_int_equal(t->v.stales, 0);
+    assert_int_equal(t->consul.n_dropped, 0);
 }
 
 /* What was asked before somebody wanted it fresh is not fresh. */
@@ -538,6 +707,7 @@ static void survives(struct fixture *t, enum harm harm, const char *to, bool hel
     t->held_only = held_only;
     t->times = 0;
     backoff_reset(&t->v.reader->backoff);
+    t->v.reader->halvings = 0;
     refresh(t);
     loop_until(t->io, t->v.stales == stales + 1);
     assert_int_equal(t->v.last.class, class);
@@ -590,6 +760,7 @@ static void never_listed(void **state)
     look(t);
     loop_until(t->io, t->v.told && !t->v.live);
     assert_int_equal(t->v.tables, 0); /* never a part of it */
+    assert_int_equal(t->consul.held_most, 0);
     loop_until(t->io, t->v.live);
     assert_int_equal(t->v.tables, 1);
     assert_int_equal(t->v.table.n, 5);
@@ -667,6 +838,138 @@ static void index_goes_back(void **state)
     put(t, "s001", "d", "10.0.0.9");            /* 13, far below 100 */
     loop_until(t->io, has(t, "s001", "d", "10.0.0.9"));
     assert_int_equal(t->v.stales, 0);
+}
+
+/* A snapshot is restored: what is held ends at once as before, and only then indexes are lower. */
+static void restored(void **state)
+{
+    struct fixture *t = *state;
+    put_many(t, 6);
+    look(t);
+    t->v.reader->wait = 3600 * 1000;
+    t->v.reader->sweep_every = t->v.reader->sweep_idle = 3600 * 1000;
+    t->v.reader->hold_max = 3;
+    loop_until(t->io, at_rest(t, 3) && fake_catalog_holds(&t->consul, FAKE_CATALOG_STATE));
+    for (unsigned i = 0; i < 3; i++) {
+        char host[16];
+        snprintf(host, sizeof(host), "10.0.2.%u", i);
+        t->consul.index += 10000;
+        put(t, "s000", "a", host); /* lost again below */
+        loop_until(t->io, has(t, "s000", "a", host) && at_rest(t, 3));
+        fake_catalog_restore(&t->consul);
+        snprintf(host, sizeof(host), "10.0.3.%u", i);
+        put(t, "s001", "a", host);
+        put(t, "s002", "a", host);
+        put(t, "s004", "a", host);
+        put(t, "s005", "a", host);
+        loop_until(t->io, has(t, "s001", "a", host) && has(t, "s005", "a", host) &&
+                              t->v.table.n == 4 && at_rest(t, 3));
+        snprintf(host, sizeof(host), "10.0.4.%u", i); /* and is followed from there */
+        put(t, "s001", "a", host);
+        put(t, "s005", "a", host);
+        loop_until(t->io, has(t, "s001", "a", host) && has(t, "s005", "a", host));
+        put(t, "s000", "a", host);
+        loop_until(t->io, has(t, "s000", "a", host) && at_rest(t, 3));
+    }
+    assert_int_equal(t->v.stales, 0);
+}
+
+/* A snapshot is restored in the moment in which catalog and checks are not held, after news of both. */
+static void restored_unheard(void **state)
+{
+    struct fixture *t = *state;
+    put_many(t, 6);
+    look(t);
+    t->v.reader->wait = 3600 * 1000;
+    t->v.reader->sweep_every = t->v.reader->sweep_idle = 3600 * 1000;
+    t->v.reader->hold_max = 3;
+    loop_until(t->io, at_rest(t, 3) && fake_catalog_holds(&t->consul, FAKE_CATALOG_STATE));
+    t->consul.index += 10000;
+    put(t, "s000", "a", "10.0.2.1");
+    loop_until(t->io, has(t, "s000", "a", "10.0.2.1") && t->consul.n_held == 3);
+    assert_false(fake_catalog_holds(&t->consul, NULL));
+    fake_catalog_restore(&t->consul);
+    put(t, "s005", "a", "10.0.3.1");
+    loop_until(t->io, has(t, "s005", "a", "10.0.3.1") && t->v.table.n == 1 && at_rest(t, 1));
+    put(t, "s001", "a", "10.0.3.2");
+    loop_until(t->io, has(t, "s001", "a", "10.0.3.2") && at_rest(t, 2));
+    assert_int_equal(t->v.stales, 0);
+}
+
+/* Whoever ends every wait at once is not asked without a pause, and news are heard all the same. */
+static void impatient(void **state)
+{
+    struct fixture *t = *state;
+    put_many(t, 2);
+    t->harm = HARM_HASTE;
+    t->to = "s001";
+    t->held_only = true;
+    look(t);
+    t->v.reader->wait = 3600 * 1000;
+    msec_t begin = io_now(t->io);
+    loop_until(t->io, t->harmed == 3);
+    assert_in_range(io_now(t->io) - begin, 2000, 5000);
+    assert_in_range(asked(t, "s001"), 6, 8);
+    t->harm = HARM_NONE;
+    t->v.reader->sweep_every = t->v.reader->sweep_idle = 100;
+    put(t, "s001", "a", "10.0.0.9");
+    loop_until(t->io, has(t, "s001", "a", "10.0.0.9"));
+    assert_int_equal(t->v.stales, 0);
+}
+
+/* Connections are reset while others work: fewer are held, and it is said why. */
+static void too_many_connections(void **state)
+{
+    struct fixture *t = *state;
+    put_many(t, 20);
+    look(t);
+    loop_until(t->io, at_rest(t, 20));
+    t->harm = HARM_RESET;
+    t->to = "s019";
+    t->times = 1;
+    refresh(t);
+    loop_until(t->io, !t->v.live);
+    assert_says(t, "limits.http_max_conns_per_client");
+    loop_until(t->io, at_rest(t, 20)); /* nothing that is held is dropped for it */
+    assert_int_equal(t->consul.n_dropped, 0);
+    fake_catalog_wait_over(&t->consul);
+    loop_until(t->io, at_rest(t, 12));
+    for (unsigned i = 0; i < 5; i++) {                 /* and never none */
+        t->v.reader->halved_at = io_now(t->io) - 1500; /* another burst */
+        t->harm = HARM_RESET;
+        t->times = 1;
+        backoff_reset(&t->v.reader->backoff);
+        refresh(t);
+        loop_until(t->io, !t->v.live);
+        loop_until(t->io, t->v.live);
+    }
+    fake_catalog_wait_over(&t->consul);
+    loop_until(t->io, at_rest(t, 4));
+    t->v.reader->halved_at = 1; /* long ago */
+    for (unsigned i = 0; i < 8; i++) {
+        t->v.reader->halved_at = 1;
+        refresh(t);
+        loop_until(t->io, t->v.fresh >= 7 + i);
+    }
+    loop_until(t->io, at_rest(t, 20));
+    assert_int_equal(t->v.table.n, 20);
+}
+
+/* A Consul that stops is no reason to hold fewer. */
+static void stopped(void **state)
+{
+    struct fixture *t = *state;
+    put_many(t, 8);
+    look(t);
+    loop_until(t->io, at_rest(t, 8));
+    msec_t begin = io_now(t->io);
+    loop_until(t->io, io_now(t->io) > begin + 1100); /* what is held is no longer young */
+    fake_http_down(t->consul.http);
+    loop_until(t->io, !t->v.live);
+    assert_null(strstr(t->v.last.msg, "http_max_conns"));
+    fake_http_up(t->consul.http);
+    loop_until(t->io, at_rest(t, 8));
+    assert_int_equal(t->v.reader->halvings, 0);
 }
 
 static void not_consul(void **state)
@@ -970,22 +1273,50 @@ int main(int argc, char **argv)
     }
 #define ONE(fn) cmocka_unit_test_setup_teardown(fn, up, down)
     const struct CMUnitTest tests[] = {
-        ONE(follows),          ONE(nothing_there),
-        ONE(wakes_alone),      ONE(nothing_new),
-        ONE(one_event),        ONE(weights_and_nodes),
-        ONE(all_skipped),      ONE(wanted_names),
-        ONE(datacenter),       ONE(byte_by_byte),
-        ONE(beyond_the_limit), ONE(swept_by_the_catalog),
-        ONE(few_at_a_time),    ONE(refreshed),
-        ONE(refreshed_early),  ONE(once),
-        ONE(failures),         ONE(held_failures),
-        ONE(never_listed),     ONE(refused),
-        ONE(silence),          ONE(restarted),
-        ONE(index_goes_back),  ONE(not_consul),
-        ONE(unreadable_name),  ONE(unknown_token),
-        ONE(no_services),      ONE(some_services),
-        ONE(no_nodes),         ONE(some_nodes),
-        ONE(replaced),         ONE(chaos),
+        ONE(follows),
+        ONE(nothing_there),
+        ONE(wakes_alone),
+        ONE(nothing_new),
+        ONE(one_event),
+        ONE(weights_and_nodes),
+        ONE(all_skipped),
+        ONE(wanted_names),
+        ONE(datacenter),
+        ONE(byte_by_byte),
+        ONE(beyond_the_limit),
+        ONE(swept_by_the_catalog),
+        ONE(few_at_a_time),
+        ONE(refreshed),
+        ONE(refreshed_early),
+        ONE(once),
+        ONE(failures),
+        ONE(held_failures),
+        ONE(never_listed),
+        ONE(refused),
+        ONE(silence),
+        ONE(restarted),
+        ONE(index_goes_back),
+        ONE(not_consul),
+        ONE(unreadable_name),
+        ONE(unknown_token),
+        ONE(no_services),
+        ONE(some_services),
+        ONE(no_nodes),
+        ONE(some_nodes),
+        ONE(woken_by_checks),
+        ONE(wakeup_refused),
+        ONE(young),
+        ONE(restored_unheard),
+        ONE(no_wakeup),
+        ONE(other_case),
+        ONE(held_stay),
+        ONE(beside_news),
+        ONE(restored),
+        ONE(impatient),
+        ONE(too_many_connections),
+        ONE(stopped),
+        ONE(replaced),
+        ONE(chaos),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
