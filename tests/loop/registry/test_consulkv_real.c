@@ -8,7 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -291,6 +293,89 @@ static void foreign_key(void **state)
     keeper_close(&f->k, true);
 }
 
+/* Consul frees a lock whose session asked for a delay only after that: of one key, not of its batch. */
+static void lock_delay(void **state)
+{
+    struct fixture *f = *state;
+    char session[CONSULKV_SESSION_LEN + 1];
+    consul_put(&f->consul, "/v1/session/create {\"LockDelay\":\"55s\"}");
+    assert_int_equal(sessions(f, session), 1);
+    consul_put(&f->consul, "/v1/kv/t/web/" NODE ":10.0.0.5:1001?acquire=%s x", session);
+    consul_put(&f->consul, "/v1/session/destroy/%s", session);
+    msec_t start = io_now(f->io);
+    keep(f, &f->k, NODE, 30);
+    want(&f->k, NODE, 10);
+    loop_until(f->io, f->k.failures > 0 && keeper_seen(&f->k) == 9);
+    assert_int_equal(f->k.last.class, ERR_TRANSIENT);
+    assert_non_null(strstr(f->k.last.msg, "due to lock delay"));
+    if (io_now(f->io) - start > 3000) {
+        fail_msg("nine keys took %u ms", (unsigned)(io_now(f->io) - start));
+    }
+    keeper_close(&f->k, true);
+}
+
+static void record_unreadable(void **state)
+{
+    struct fixture *f = *state;
+    keep(f, &f->k, NODE, 30);
+    want(&f->k, NODE, 10);
+    loop_until(f->io, keeper_settled(&f->k));
+    unsigned begins = f->k.begins;
+    consul_put(&f->consul, "/v1/kv/t/.agents/" NODE " garbage"); /* our session still holds it */
+    loop_until(f->io, f->k.deposed || (f->k.begins > begins && keeper_settled(&f->k)));
+    if (f->k.deposed) {
+        fail_msg("%s", f->k.last.msg);
+    }
+    assert_int_equal(f->k.puts, 10);
+    CLEANUP_FREE char *record = consul_do(&f->consul, HTTP_GET, "/v1/kv/t/.agents/" NODE "?raw");
+    assert_non_null(strstr(record, "\"instance\":\""));
+    keeper_close(&f->k, true);
+    assert_int_equal(count_keys(f), 0);
+}
+
+/* The tool of Consul itself: a snapshot is no text. */
+static void snapshot(const struct fixture *f, const char *verb, const char *file)
+{
+    char command[512];
+    snprintf(command, sizeof(command),
+             "consul snapshot %s -http-addr=127.0.0.1:%u %s >/dev/null 2>&1", verb, f->consul.port,
+             file);
+    assert_int_equal(system(command), 0);
+}
+
+static void snapshot_restored(void **state)
+{
+    struct fixture *f = *state;
+    char file[] = "/tmp/tidewaiter-snapshot-XXXXXX";
+    int fd = mkstemp(file);
+    assert_true(fd >= 0);
+    close(fd);
+    consul_put(&f->consul, "/v1/kv/t/web/n2:x:1 10.0.0.9:80");
+    keep(f, &f->k, NODE, 30);
+    look(f);
+    want(&f->k, NODE, 5);
+    loop_until(f->io, keeper_settled(&f->k) && f->v.table.n == 6);
+    snapshot(f, "save", file);
+    consul_put(&f->consul, "/v1/kv/t/web/n2:x:2 10.0.0.9:81");
+    consul_put(&f->consul, "/v1/kv/t/web/n2:x:3 10.0.0.9:82");
+    keeper_want(&f->k, NODE, "late", "10.0.0.5", 80);
+    loop_until(f->io, keeper_settled(&f->k) && f->v.table.n == 9);
+    /* both halves pause after news, the writer for a second; only a query that is held is ended */
+    msec_t start = io_now(f->io);
+    loop_until(f->io, io_now(f->io) - start > 2500);
+    start = io_now(f->io);
+    snapshot(f, "restore", file);
+    unlink(file);
+    loop_until_ms(f->io, LONG, f->v.table.n == 7 && keeper_settled(&f->k) && f->v.live);
+    if (io_now(f->io) - start > 20000) {
+        fail_msg("seen after %u ms", (unsigned)(io_now(f->io) - start));
+    }
+    assert_false(f->k.deposed);
+    viewer_close(&f->v);
+    keeper_close(&f->k, true);
+    assert_int_equal(count_keys(f), 1);
+}
+
 /* Sessions, keys and indexes outlive Consul where it has a data folder. */
 static void consul_restarted(void **state)
 {
@@ -395,6 +480,9 @@ int main(int argc, char **argv)
         DEV(session_destroyed),
         DEV(second_agent),
         DEV(foreign_key),
+        DEV(lock_delay),
+        DEV(record_unreadable),
+        DEV(snapshot_restored),
         cmocka_unit_test_setup_teardown(consul_restarted, up_data, down),
         DEV(consul_wiped),
         DEV(expiry),
