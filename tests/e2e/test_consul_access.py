@@ -186,7 +186,7 @@ def test_what_is_not_trusted_is_said(tw, tls):
     assert "certificate" in done.stderr, done.stderr
     done = tw.run("ls", "--consul-cacert", tls.certificates.ca, tls.uri, status=1)  # none of our own
     assert "no listing" in done.stderr, done.stderr
-    done = tw.run("ls", tls.uri, env={"CONSUL_CACERT": "/nosuch.pem"}, status=1)
+    done = tw.run("ls", tls.uri, env={"CONSUL_CACERT": "/nosuch.pem"}, status=2)
     assert "/nosuch.pem" in done.stderr, done.stderr
 
 
