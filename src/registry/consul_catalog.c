@@ -118,8 +118,10 @@ static void on_ended(struct consul_question *q, const struct consul_reply *reply
         return;
     }
     if (reply->index != r->catalog_index) {
-        q->not_before = io_now(r->io) + PACE;
         consul_reader_sweep_soon(r);
+        if (!q->asked) {
+            consul_question_pause(q, PACE);
+        }
     }
     if (reply->index < r->catalog_index) {
         consul_names_due(r, false);
@@ -141,9 +143,7 @@ void consul_catalog_init(struct registry_reader *r)
 void consul_catalog_schedule(struct registry_reader *r)
 {
     struct consul_question *q = &r->catalog;
-    if (q->state == CONSUL_QUESTION_S_RESTING && q->index == 0) {
-        consul_question_due(q);
-    }
+    consul_reader_ask_again(r, q);
     if (q->state == CONSUL_QUESTION_S_DUE) {
         consul_question_ask(q);
     } else if (consul_reader_may_hold(r, q)) {

@@ -249,6 +249,12 @@ void consul_question_hold(struct consul_question *q, msec_t wait)
     start(q, &h->call, h->index, wait);
 }
 
+void consul_question_pause(struct consul_question *q, msec_t delay)
+{
+    q->index = 0;
+    q->not_before = io_now(q->client->io) + delay;
+}
+
 bool consul_question_leave(struct consul_question *q)
 {
     if (q->state == CONSUL_QUESTION_S_LEAVING || q->state == CONSUL_QUESTION_S_GONE) {

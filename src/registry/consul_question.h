@@ -48,11 +48,10 @@ struct consul_question {
     msec_t since;
     struct consul_hold hold;
 
-    uint64_t index; /* of the newest answer; 0: unknown, or no longer trusted: to be asked */
-    msec_t
-        not_before; /* the time of the loop from which on it may be held; the owner may move it on */
-    bool overtaken; /* while it was asked, what was held had an answer */
-    bool repeated;  /* it was asked again for that reason */
+    uint64_t index;    /* of the newest answer; 0: unknown, or no longer trusted: to be asked */
+    msec_t not_before; /* the time of the loop from which on it may be held */
+    bool overtaken;    /* while it was asked, what was held had an answer */
+    bool repeated;     /* it was asked again for that reason */
 
     /* During ended(). */
     bool asked;  /* the reply was asked for at once */
@@ -72,6 +71,11 @@ void consul_question_ask(struct consul_question *q); /* DUE */
 /* Answered, not held, and its index is one that may be held with by now. */
 bool consul_question_can_hold(const struct consul_question *q);
 void consul_question_hold(struct consul_question *q, msec_t wait);
+/*
+ * RESTING: it is to be left alone for so long, and then asked rather than held: whatever would have ended it
+ * meanwhile went unheard.
+ */
+void consul_question_pause(struct consul_question *q, msec_t delay);
 /* For good. True: it is GONE already, ended() does not follow. */
 bool consul_question_leave(struct consul_question *q);
 

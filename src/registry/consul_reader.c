@@ -227,6 +227,19 @@ void consul_reader_look_within(struct registry_reader *r, msec_t delay)
     }
 }
 
+void consul_reader_ask_again(struct registry_reader *r, struct consul_question *q)
+{
+    msec_t now = io_now(r->io);
+    if (q->state != CONSUL_QUESTION_S_RESTING || q->index > 0) {
+        return;
+    }
+    if (now < q->not_before) {
+        consul_reader_look_within(r, q->not_before - now);
+    } else {
+        consul_question_due(q);
+    }
+}
+
 bool consul_reader_may_hold(struct registry_reader *r, const struct consul_question *q)
 {
     msec_t now = io_now(r->io);

@@ -120,6 +120,8 @@ static inline bool consul_reader_asks(const struct registry_reader *r)
 }
 /* How long to hold: jittered, so that not all end together. */
 msec_t consul_reader_hold_time(struct registry_reader *r);
+/* Due where it has no index, once its pause is over. */
+void consul_reader_ask_again(struct registry_reader *r, struct consul_question *q);
 /* It may be held now; if only its time has not come, it is looked at again then. */
 bool consul_reader_may_hold(struct registry_reader *r, const struct consul_question *q);
 /* It is looked at what is due so much later, at the latest. */

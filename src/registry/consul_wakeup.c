@@ -28,13 +28,15 @@ static void on_ended(struct consul_question *q, const struct consul_reply *reply
         struct err why = reply->err;
         consul_room_failed(r, q, reply, &why);
         r->wakeup_works = false;
-        q->not_before = io_now(r->io) + backoff_next(&r->wakeup_backoff);
+        consul_question_pause(q, backoff_next(&r->wakeup_backoff));
     } else if (reply) {
         backoff_reset(&r->wakeup_backoff);
         r->wakeup_works = true;
         if (reply->index != r->wakeup_index) {
-            q->not_before = io_now(r->io) + PACE;
             consul_reader_sweep_soon(r);
+            if (!q->asked) {
+                consul_question_pause(q, PACE);
+            }
         }
         r->wakeup_index = reply->index;
     }
@@ -51,17 +53,10 @@ void consul_wakeup_init(struct registry_reader *r)
 void consul_wakeup_schedule(struct registry_reader *r, bool resting)
 {
     struct consul_question *q = &r->wakeup;
-    msec_t now = io_now(r->io);
     if (r->state != CONSUL_READER_S_FOLLOWING || !resting) {
         return;
     }
-    if (q->state == CONSUL_QUESTION_S_RESTING && q->index == 0) {
-        if (now < q->not_before) {
-            consul_reader_look_within(r, q->not_before - now);
-        } else {
-            consul_question_due(q);
-        }
-    }
+    consul_reader_ask_again(r, q);
     if (q->state == CONSUL_QUESTION_S_DUE) {
         consul_question_ask(q);
     } else if (consul_reader_may_hold(r, q)) {
