@@ -875,6 +875,22 @@ static void restored(void **state)
     assert_int_equal(t->v.stales, 0);
 }
 
+/* Nothing rests, so nothing but the early end of what is held tells of it. */
+static void restored_all_held(void **state)
+{
+    struct fixture *t = *state;
+    put_many(t, 3);
+    look(t);
+    t->v.reader->wait = 3600 * 1000;
+    loop_until(t->io, at_rest(t, 3));
+    fake_catalog_restore(&t->consul);
+    put(t, "s001", "a", "10.0.3.1");
+    loop_until(t->io, has(t, "s001", "a", "10.0.3.1") && t->v.table.n == 1 && at_rest(t, 1));
+    put(t, "s001", "a", "10.0.3.2");
+    loop_until(t->io, has(t, "s001", "a", "10.0.3.2"));
+    assert_int_equal(t->v.stales, 0);
+}
+
 /* A snapshot is restored in the moment in which catalog and checks are not held, after news of both. */
 static void restored_unheard(void **state)
 {
@@ -1313,6 +1329,7 @@ int main(int argc, char **argv)
         ONE(held_stay),
         ONE(beside_news),
         ONE(restored),
+        ONE(restored_all_held),
         ONE(impatient),
         ONE(too_many_connections),
         ONE(stopped),
