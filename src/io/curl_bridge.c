@@ -30,9 +30,8 @@
 #include "base/must.h"
 #include "io/internal.h"
 
-/* Idle connections kept for reuse: 16 concurrent inspects, streams, and a Consul that is asked about 100
- * names at a time. */
-#define CONNECTIONS_MAX 128L
+/* Idle connections kept for reuse: 16 concurrent inspects, streams, and registries besides. */
+#define CONNECTIONS_MAX 64L
 
 struct bridge_socket {
     uv_poll_t poll;
