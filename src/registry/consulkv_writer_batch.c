@@ -283,7 +283,7 @@ static void slice_refused(struct registry_writer *w, const struct consulkv_error
                 op_refused(w, index, &why);
                 break;
             }
-            /* fall through */
+            __attribute__((fallthrough)); /* of our own record: look again */
         case CONSULKV_REFUSED_STALE:
             if (!stale) {
                 w->slice.named = index;
