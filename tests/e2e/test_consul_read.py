@@ -80,7 +80,8 @@ def test_every_kind_of_change_is_seen_at_once(tw, consul, tmp_path):
     def quickly(expected, name="web"):
         began = time.monotonic()
         until_equal(lambda: servers(out, name), expected)
-        assert time.monotonic() - began < 1, f"{time.monotonic() - began:.1f} s until {expected}"
+        # news come at once, but at most once a second where there are more
+        assert time.monotonic() - began < 4, f"{time.monotonic() - began:.1f} s until {expected}"
 
     add(consul, "b", host="10.0.0.2")
     quickly(["10.0.0.1:80", "10.0.0.2:80"])
