@@ -287,10 +287,10 @@ static void ttl_in_real_time(void **state)
     want_ttl(f, "2s", SERVICE_PASSING);
     loop_until(f->io, keeper_settled(&f->k));
     assert_status(f, "service:" ID ":ttl", "passing");
-    assert_int_equal(f->k.puts, 3);
 
+    unsigned puts = f->k.puts; /* 3, unless a starved machine let the check run out */
     consul_put(&f->consul, "/v1/agent/check/deregister/service:" ID ":ttl");
-    loop_until(f->io, f->k.puts == 4 && keeper_settled(&f->k)); /* the next renewal noticed */
+    loop_until(f->io, f->k.puts > puts && keeper_settled(&f->k)); /* the next renewal noticed */
     assert_status(f, "service:" ID ":ttl", "passing");
 }
 
