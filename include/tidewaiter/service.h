@@ -37,9 +37,10 @@ struct service_spec {
     const char *id;        /* no '/', no control characters; unique below the name */
     const char *node;      /* agent that registered it; may be "" in records of other tools */
     const char *container; /* 64 hex digits; may be "" */
-    const char *host; /* IPv4, IPv6 without brackets, or a host name; "": that of the registry's own
-                              node, which only Consul can express */
-    uint16_t port;    /* 1..65535 */
+    /* IPv4, IPv6 without brackets, or a host name; "": that of the registry's own node, which only
+     * Consul can express. */
+    const char *host;
+    uint16_t port; /* 1..65535 */
     enum service_proto proto;
     enum service_status status;
     int weight; /* >= 0, or SERVICE_WEIGHT_UNSET */
@@ -58,8 +59,8 @@ struct service {
  * Copies spec into a new service with one reference. Refuses (-EINVAL, ERR_INVALID, naming the field)
  * an empty name or id, a '/' or control character in name or id, a name that begins with '.', control
  * characters in host, port 0, a negative weight other than SERVICE_WEIGHT_UNSET, duplicate attribute
- * keys, and anything above the limits. Strings must not be NULL except node and
- * container, where NULL means "".
+ * keys, and anything above the limits. Strings must not be NULL except node and container, where NULL
+ * means "".
  */
 int service_new(struct service **ret, const struct service_spec *spec, struct err *e) WARN_UNUSED;
 

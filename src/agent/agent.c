@@ -10,8 +10,8 @@
  * Failure modes: an engine out of reach is retried by the watch for ever and logged once per change of
  * state, while what is registered stays; a registry setting that cannot work ends the agent with 1, as
  * does another agent that took over the node name, and a registry that does not answer once within the
- * patience that was asked for. A one-shot run that reaches no engine or registry
- * within its limit ends with 1.
+ * patience that was asked for. A one-shot run that reaches no engine or registry within its limit ends
+ * with 1.
  */
 #include "agent/internal.h"
 

@@ -80,10 +80,8 @@ struct agent {
     struct gate gate;
     struct io_defer pump;
     struct io_timer retry_timer;
-    struct io_timer patience; /* for the registry's first answer */
-    bool patience_over;
-    bool told_unready;
-    bool reached;              /* the registry was, once */
+    struct io_timer patience;  /* for the registry's first answer */
+    bool reached;              /* the registry was, once: from then on it is tried for ever */
     struct buf values;         /* of the batch in flight */
     struct reconcile_op *ops;  /* batch_max */
     struct registry_op *batch; /* batch_max */

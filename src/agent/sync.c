@@ -372,30 +372,26 @@ static void on_ready(void *ctx)
     pump_soon(a);
 }
 
-/* A registry that was reached once is tried for ever. */
-static void lose_patience(struct agent *a)
+static void give_up(struct agent *a)
 {
-    if (a->patience_over && !a->reached && a->told_unready) {
-        log_error("giving up, the registry was not reached at the start", NULL);
-        agent_end(a, 1);
-    }
+    log_error("giving up, the registry was not reached at the start", NULL);
+    agent_end(a, 1);
 }
 
 static void patience_ended(struct io_timer *t)
 {
-    struct agent *a = container_of(t, struct agent, patience);
-    a->patience_over = true;
-    lose_patience(a);
+    give_up(container_of(t, struct agent, patience));
 }
 
 static void on_unready(void *ctx, const struct err *why)
 {
     struct agent *a = ctx;
     a->ready = false;
-    a->told_unready = true;
     reconcile_seen_complete(a->reconcile, false);
     log_warn("registry is out of reach, changes wait", "error", why->msg, NULL);
-    lose_patience(a);
+    if (!a->reached && a->o.registry_patience == 0) {
+        give_up(a);
+    }
 }
 
 static void on_deposed(void *ctx, const struct err *why)
@@ -459,9 +455,7 @@ int agent_sync_open(struct agent *a, struct err *e)
     a->batch = xcalloc(batch_max, sizeof(*a->batch));
     buf_init(&a->values, batch_max * AGENT_VALUE_MAX);
     a->open_parts++;
-    if (a->o.registry_patience == 0) {
-        a->patience_over = true;
-    } else if (a->o.registry_patience != MSEC_NEVER) {
+    if (a->o.registry_patience != 0 && a->o.registry_patience != MSEC_NEVER) {
         io_timer_start(a->io, &a->patience, a->o.registry_patience, patience_ended);
     }
     return 0;

@@ -57,8 +57,8 @@ void reconcile_result(struct reconcile *r, msec_t now, const struct registry_res
 size_t reconcile_pending(const struct reconcile *r);
 size_t reconcile_seen_count(const struct reconcile *r); /* keys of ours in the registry */
 size_t reconcile_surplus(const struct reconcile *r);    /* keys of ours in it that are not wanted */
-size_t
-reconcile_retrying(const struct reconcile *r); /* keys whose last write failed, and that wait */
+/* Keys whose last write failed and that wait for the next try. */
+size_t reconcile_retrying(const struct reconcile *r);
 
 /* A key wanted but held by somebody else; for logs, once per change. NULL fn counts only. */
 size_t reconcile_foreign(struct reconcile *r, void (*fn)(void *ctx, const char *key), void *ctx);

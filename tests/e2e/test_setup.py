@@ -70,15 +70,15 @@ def test_what_is_there_is_used(fake):
 def test_from_the_mirror_and_with_the_keys_of_the_machines_own_source(fake):
     sources = fake / "own.sources"
     sources.write_text("# ours\n\nTypes: deb\nURIs: http://other.example/x\nSuites: other\n\n"
-                       "Types: deb\nURIs: http://mirror.example/debian\nSuites: bookworm\n"
+                       "Types: deb\nURIs: http://packages.example/debian\nSuites: bookworm\n"
                        "Signed-By: /usr/share/keyrings/a.gpg\n")
     (fake / "targets").write_text(
         f"Other bookworm http://other.example/x/ {sources}:1\n"
-        f"Debian bookworm-updates http://mirror.example/updates/ {sources}:2\n"
-        f"Debian bookworm http://mirror.example/debian/ {sources}:2\n")
+        f"Debian bookworm-updates http://packages.example/updates/ {sources}:2\n"
+        f"Debian bookworm http://packages.example/debian/ {sources}:2\n")
     assert install(fake) == "would install consul_1.8.7_all.deb"
     assert (fake / "sources.list").read_text() == (
-        "deb [signed-by=/usr/share/keyrings/a.gpg] http://mirror.example/debian/ bullseye main\n")
+        "deb [signed-by=/usr/share/keyrings/a.gpg] http://packages.example/debian/ bullseye main\n")
     # Nothing else comes from there, and the machine's own lists and sources are not even looked at.
     assert (fake / "preferences").read_text().split("\n\n") == [
         "Package: *\nPin: release n=bullseye\nPin-Priority: -1",
@@ -93,20 +93,20 @@ def test_from_the_mirror_and_with_the_keys_of_the_machines_own_source(fake):
 
 def test_a_one_line_source(fake):
     sources = fake / "sources.list.own"
-    sources.write_text("# ours\ndeb [arch=amd64 signed-by=/k.gpg] http://mirror.example/debian bookworm main\n")
-    (fake / "targets").write_text(f"Debian trixie http://mirror.example/debian/ {sources}:2\n")
+    sources.write_text("# ours\ndeb [arch=amd64 signed-by=/k.gpg] http://packages.example/debian bookworm main\n")
+    (fake / "targets").write_text(f"Debian trixie http://packages.example/debian/ {sources}:2\n")
     assert install(fake) == "would install consul_1.8.7_all.deb"
     assert (fake / "sources.list").read_text() == (
-        "deb [signed-by=/k.gpg] http://mirror.example/debian/ bullseye main\n")
+        "deb [signed-by=/k.gpg] http://packages.example/debian/ bullseye main\n")
 
 
 @pytest.mark.parametrize("targets, without, said", [
     ("", None, "not: no source of Debian 12 or later among apt's"),
-    ("Ubuntu noble http://mirror.example/u/ /x:1\n", None,
+    ("Ubuntu noble http://packages.example/u/ /x:1\n", None,
      "not: no source of Debian 12 or later among apt's"),
-    ("Debian bookworm http://mirror.example/debian/ /x:1\n", "no-suite",
+    ("Debian bookworm http://packages.example/debian/ /x:1\n", "no-suite",
      "not: suite bullseye cannot be read from the mirror that apt's sources name"),
-    ("Debian bookworm http://mirror.example/debian/ /x:1\n", "no-package",
+    ("Debian bookworm http://packages.example/debian/ /x:1\n", "no-package",
      "not: no package consul in suite bullseye"),
 ])
 def test_why_it_cannot_be_had(fake, targets, without, said):
@@ -119,7 +119,7 @@ def test_why_it_cannot_be_had(fake, targets, without, said):
 
 def test_setup_goes_on_without(fake):
     """All else is there, or tests/setup would not have let these tests run."""
-    (fake / "targets").write_text("Debian bookworm http://mirror.example/debian/ /x:1\n")
+    (fake / "targets").write_text("Debian bookworm http://packages.example/debian/ /x:1\n")
     (fake / "no-suite").touch()
     why = "suite bullseye cannot be read from the mirror that apt's sources name"
     done = run(fake, f"{TOP}/tests/setup", SETUP_NOTES=str(fake / "notes"))

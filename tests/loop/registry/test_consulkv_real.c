@@ -346,10 +346,8 @@ static void snapshot(const struct fixture *f, const char *verb, const char *file
 static void snapshot_restored(void **state)
 {
     struct fixture *f = *state;
-    char file[] = "/tmp/tidewaiter-snapshot-XXXXXX";
-    int fd = mkstemp(file);
-    assert_true(fd >= 0);
-    close(fd);
+    char *folder = loop_mkdir(), file[256];
+    assert_in_range(snprintf(file, sizeof(file), "%s/snapshot", folder), 1, sizeof(file) - 1);
     consul_put(&f->consul, "/v1/kv/t/web/n2:x:1 10.0.0.9:80");
     keep(f, &f->k, NODE, 30);
     look(f);
@@ -365,7 +363,7 @@ static void snapshot_restored(void **state)
     loop_until(f->io, io_now(f->io) - start > 2500);
     start = io_now(f->io);
     snapshot(f, "restore", file);
-    unlink(file);
+    loop_rmdir(folder);
     loop_until_ms(f->io, LONG, f->v.table.n == 7 && keeper_settled(&f->k) && f->v.live);
     if (io_now(f->io) - start > 20000) {
         fail_msg("seen after %u ms", (unsigned)(io_now(f->io) - start));
