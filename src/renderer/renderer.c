@@ -381,7 +381,8 @@ int renderer_new(struct renderer **ret, struct io *io, const struct renderer_opt
     table_init(&r->table);
     debounce_init(&r->debounce, options->wait_min, options->wait_max);
     /* what is only printed may be empty */
-    hold_init(&r->hold, options->dry_run || !options->output ? 0 : options->hold);
+    hold_init(&r->hold, options->dry_run || !options->output ? 0 : options->hold,
+              HOLD_MAX_DROP_OFF);
     int err = open_parts(r, e);
     if (err < 0) {
         release(r);

@@ -73,19 +73,20 @@ static void zero_means_at_once_and_max_is_at_least_min(void **state)
 static void only_an_emptying_is_held(void **state)
 {
     struct hold h;
-    hold_init(&h, 10000);
+    hold_init(&h, 10000, HOLD_MAX_DROP_OFF);
     assert_int_equal(hold_offer(&h, 0, 0, 0), HOLD_PASS); /* nothing to lose */
     assert_int_equal(hold_offer(&h, 0, 0, 5), HOLD_PASS);
     assert_int_equal(hold_offer(&h, 0, 5, 1), HOLD_PASS);
+    assert_int_equal(h.reason, HOLD_NONE);
     assert_int_equal(hold_due(&h), MSEC_NEVER);
-    hold_init(&h, 0);
+    hold_init(&h, 0, 0);
     assert_int_equal(hold_offer(&h, 0, 5, 0), HOLD_PASS); /* switched off */
 }
 
 static void an_emptying_waits_and_is_confirmed(void **state)
 {
     struct hold h;
-    hold_init(&h, 10000);
+    hold_init(&h, 10000, HOLD_MAX_DROP_OFF);
     assert_int_equal(hold_offer(&h, 1000, 5, 0), HOLD_WAIT);
     assert_int_equal(hold_due(&h), 11000);
     hold_fresh(&h); /* a listing before the delay has passed proves nothing */
@@ -103,7 +104,7 @@ static void an_emptying_waits_and_is_confirmed(void **state)
 static void servers_that_come_back_end_it(void **state)
 {
     struct hold h;
-    hold_init(&h, 10000);
+    hold_init(&h, 10000, HOLD_MAX_DROP_OFF);
     assert_int_equal(hold_offer(&h, 0, 5, 0), HOLD_WAIT);
     assert_int_equal(hold_offer(&h, 9000, 5, 4), HOLD_PASS);
     assert_int_equal(hold_due(&h), MSEC_NEVER);
@@ -113,6 +114,108 @@ static void servers_that_come_back_end_it(void **state)
     hold_fresh(&h);
     assert_int_equal(hold_offer(&h, 19600, 4, 4), HOLD_PASS); /* the fresh listing has servers */
     assert_int_equal(h.state, HOLD_S_OFF);
+}
+
+static void too_large_a_drop_is_held(void **state)
+{
+    /* live, candidate, percent, what it is */
+    static const struct {
+        size_t live, servers;
+        unsigned max_drop;
+        enum hold_reason want;
+    } cases[] = {
+        {2, 1, 40, HOLD_DROPPING},     {2, 1, 49, HOLD_DROPPING},  {2, 1, 50, HOLD_NONE},
+        {5, 3, 40, HOLD_NONE},         {5, 2, 40, HOLD_DROPPING},  {3, 2, 33, HOLD_DROPPING},
+        {3, 2, 34, HOLD_NONE},         {3, 1, 66, HOLD_DROPPING},  {3, 1, 67, HOLD_NONE},
+        {100, 61, 40, HOLD_NONE},      {100, 60, 40, HOLD_NONE},   {100, 59, 40, HOLD_DROPPING},
+        {1000, 1, 99, HOLD_DROPPING},  {1000, 10, 99, HOLD_NONE},  {1000, 1, 100, HOLD_NONE},
+        {1000, 999, 0, HOLD_DROPPING}, {1000, 1000, 0, HOLD_NONE}, {1, 2, 0, HOLD_NONE},
+        {0, 0, 0, HOLD_NONE},          {0, 5, 0, HOLD_NONE},       {1, 0, 0, HOLD_EMPTYING},
+        {1, 0, 100, HOLD_EMPTYING},    {9, 0, 50, HOLD_EMPTYING},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct hold h;
+        hold_init(&h, 10000, cases[i].max_drop);
+        enum hold_verdict verdict = hold_offer(&h, 0, cases[i].live, cases[i].servers);
+        if (h.reason != cases[i].want || (verdict == HOLD_PASS) != (h.reason == HOLD_NONE)) {
+            fail_msg("%zu -> %zu with %u: %s, verdict %d", cases[i].live, cases[i].servers,
+                     cases[i].max_drop, hold_reason_name(h.reason), verdict);
+        }
+        hold_init(&h, 0, cases[i].max_drop); /* switched off, both of it */
+        assert_int_equal(hold_offer(&h, 0, cases[i].live, cases[i].servers), HOLD_PASS);
+    }
+}
+
+static void a_drop_waits_and_is_confirmed(void **state)
+{
+    struct hold h;
+    hold_init(&h, 10000, 40);
+    assert_int_equal(hold_offer(&h, 1000, 10, 5), HOLD_WAIT);
+    assert_int_equal(h.reason, HOLD_DROPPING);
+    assert_int_equal(hold_due(&h), 11000);
+    assert_int_equal(hold_offer(&h, 6000, 10, 3), HOLD_WAIT); /* further down: the same wait */
+    assert_int_equal(hold_due(&h), 11000);
+    assert_int_equal(hold_offer(&h, 11000, 10, 3), HOLD_REFRESH);
+    assert_int_equal(hold_offer(&h, 11001, 10, 3), HOLD_WAIT);
+    hold_fresh(&h);
+    assert_int_equal(hold_offer(&h, 11002, 10, 4), HOLD_PASS);
+    assert_int_equal(h.reason, HOLD_DROPPING); /* that was confirmed */
+    assert_int_equal(h.state, HOLD_S_OFF);
+    assert_int_equal(hold_offer(&h, 11003, 4, 3), HOLD_PASS);
+    assert_int_equal(h.reason, HOLD_NONE);
+    assert_int_equal(hold_offer(&h, 11004, 4, 2), HOLD_WAIT); /* the next one is held anew */
+    assert_int_equal(hold_due(&h), 21004);
+}
+
+static void a_drop_within_the_limit_ends_it(void **state)
+{
+    struct hold h;
+    hold_init(&h, 10000, 40);
+    assert_int_equal(hold_offer(&h, 0, 10, 5), HOLD_WAIT);
+    assert_int_equal(hold_offer(&h, 9000, 10, 6), HOLD_PASS);
+    assert_int_equal(h.reason, HOLD_NONE);
+    assert_int_equal(hold_due(&h), MSEC_NEVER);
+    assert_int_equal(hold_offer(&h, 9500, 6, 1), HOLD_WAIT);
+    assert_int_equal(hold_due(&h), 19500);
+    assert_int_equal(hold_offer(&h, 19500, 6, 1), HOLD_REFRESH);
+    assert_int_equal(hold_offer(&h, 19600, 6, 6), HOLD_PASS);
+    hold_fresh(&h); /* nobody waits for it any more */
+    assert_int_equal(h.state, HOLD_S_OFF);
+}
+
+static void a_drop_that_becomes_an_emptying_waits_anew(void **state)
+{
+    struct hold h;
+    hold_init(&h, 10000, 40);
+    assert_int_equal(hold_offer(&h, 0, 10, 5), HOLD_WAIT);
+    assert_int_equal(hold_offer(&h, 8000, 10, 0), HOLD_WAIT);
+    assert_int_equal(h.reason, HOLD_EMPTYING);
+    assert_int_equal(hold_due(&h), 18000);
+    /* once: going to and fro does not put it off for ever */
+    assert_int_equal(hold_offer(&h, 9000, 10, 5), HOLD_WAIT);
+    assert_int_equal(h.reason, HOLD_DROPPING);
+    assert_int_equal(hold_offer(&h, 17000, 10, 0), HOLD_WAIT);
+    assert_int_equal(hold_due(&h), 18000);
+    assert_int_equal(hold_offer(&h, 18000, 10, 0), HOLD_REFRESH);
+    hold_fresh(&h);
+    assert_int_equal(hold_offer(&h, 18001, 10, 0), HOLD_PASS);
+    assert_int_equal(h.reason, HOLD_EMPTYING);
+
+    /* the listing that was to confirm a drop, or the table after it, has nothing at all */
+    for (int confirmed = 0; confirmed < 2; confirmed++) {
+        hold_init(&h, 10000, 40);
+        assert_int_equal(hold_offer(&h, 0, 10, 5), HOLD_WAIT);
+        assert_int_equal(hold_offer(&h, 10000, 10, 5), HOLD_REFRESH);
+        if (confirmed) {
+            hold_fresh(&h);
+        }
+        assert_int_equal(hold_offer(&h, 10100, 10, 0), HOLD_WAIT);
+        assert_int_equal(h.state, HOLD_S_WAITING);
+        assert_int_equal(hold_due(&h), 20100);
+        hold_fresh(&h); /* of the first wait: too early for this one */
+        assert_int_equal(hold_offer(&h, 20099, 10, 0), HOLD_WAIT);
+        assert_int_equal(hold_offer(&h, 20100, 10, 0), HOLD_REFRESH);
+    }
 }
 
 int main(void)
@@ -125,6 +228,10 @@ int main(void)
         cmocka_unit_test(only_an_emptying_is_held),
         cmocka_unit_test(an_emptying_waits_and_is_confirmed),
         cmocka_unit_test(servers_that_come_back_end_it),
+        cmocka_unit_test(too_large_a_drop_is_held),
+        cmocka_unit_test(a_drop_waits_and_is_confirmed),
+        cmocka_unit_test(a_drop_within_the_limit_ends_it),
+        cmocka_unit_test(a_drop_that_becomes_an_emptying_waits_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
