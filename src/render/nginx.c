@@ -8,7 +8,7 @@
  *   - backup beside ip_hash, hash or random: the backup servers are left out while there are others, and
  *     are ordinary servers while there are none;
  *   - a large weight beside a consistent hash, which would cost gigabytes: left out.
- * Not done: the stream context (udp services and those with nginx=stream).
+ * Not done: which services belong in which context (view.c), and what a context takes (nginx_value.c).
  */
 #include "render/nginx.h"
 
@@ -68,7 +68,7 @@ static void read_params(struct nginx_engine *n, const struct view_upstream *u,
 static void put_block(struct nginx_engine *n, const struct view_upstream *u)
 {
     struct buf *out = &n->next.bytes;
-    struct nginx_directives d = {.balance.method = NGINX_ROUND_ROBIN};
+    struct nginx_directives d = {.context = n->filter.context, .balance.method = NGINX_ROUND_ROBIN};
     read_params(n, u, &d);
 
     size_t primaries = 0;
@@ -257,12 +257,15 @@ int nginx_engine_new(struct engine **ret, const struct nginx_options *o, struct 
     n->base.ops = &nginx_ops;
     n->empty = o->empty;
     n->strings = strings;
-    n->filter = (struct view_filter){
-        .globs = globs, .n_globs = o->n_services, .expect = expect, .n_expect = n_expect};
+    n->filter = (struct view_filter){.context = o->context,
+                                     .globs = globs,
+                                     .n_globs = o->n_services,
+                                     .expect = expect,
+                                     .n_expect = n_expect};
     n->view = (struct view)VIEW_NULL;
     n->reports = (struct reports)REPORTS_NULL;
-    nginx_file_init(&n->live);
-    nginx_file_init(&n->next);
+    nginx_file_init(&n->live, o->context);
+    nginx_file_init(&n->next, o->context);
     *ret = &n->base;
     return 0;
 }

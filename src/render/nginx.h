@@ -1,7 +1,16 @@
 #pragma once
 /*
- * The nginx engine: a table as the upstream blocks of an http{} context (docs/render.md).
+ * The nginx engine: a table as upstream blocks for nginx's http{} or stream{} block (docs/render.md).
+ *
+ *     http     tcp services, less those with attribute nginx=stream
+ *     stream   udp services, and tcp services with attribute nginx=stream
+ *
+ * sctp is in neither. One service is never in both, one name may be: upstreams of the two blocks have name
+ * spaces of their own. An expected name has its block in every file that expects it, whatever the services
+ * turn out to be: before the first of them is registered nobody knows, and nginx refuses its whole
+ * configuration for a name that is missing where it is used, and none for a block that nobody uses.
  */
+#include "render/nginx_context.h"
 #include "tidewaiter/engine.h"
 #include "tidewaiter/err.h"
 
@@ -16,6 +25,7 @@ enum nginx_empty {
 };
 
 struct nginx_options {
+    enum nginx_context context;
     const char *const *services; /* globs; none: every name */
     size_t n_services;
     const char *const *expect; /* names */

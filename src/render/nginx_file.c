@@ -11,16 +11,16 @@
 
 #include <string.h>
 
-void nginx_file_init(struct nginx_file *f)
+void nginx_file_init(struct nginx_file *f, enum nginx_context context)
 {
-    *f = (struct nginx_file){.bytes = BUF_INIT(NGINX_FILE_MAX)};
+    *f = (struct nginx_file){.context = context, .bytes = BUF_INIT(NGINX_FILE_MAX)};
 }
 
 void nginx_file_deinit(struct nginx_file *f)
 {
     buf_deinit(&f->bytes);
     free(f->blocks);
-    nginx_file_init(f);
+    nginx_file_init(f, f->context);
 }
 
 void nginx_file_begin(struct nginx_file *f)

@@ -10,6 +10,7 @@
  *     }
  */
 #include "base/buf.h"
+#include "render/nginx_context.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,13 +26,14 @@ struct nginx_block {
 };
 
 struct nginx_file {
+    enum nginx_context context;
     struct buf bytes;
     struct nginx_block *blocks; /* sorted by name, each name once */
     size_t n, cap;
     size_t servers; /* in all blocks */
 };
 
-void nginx_file_init(struct nginx_file *f);
+void nginx_file_init(struct nginx_file *f, enum nginx_context context);
 void nginx_file_deinit(struct nginx_file *f); /* idempotent */
 
 /* Empty but for the header. */

@@ -22,6 +22,7 @@
 
 /* What has been seen of a block so far; parts come in this order. */
 struct body {
+    enum nginx_context context;
     enum { PART_ZONE, PART_BALANCE, PART_KEEPALIVE, PART_SERVERS } part;
     bool balance_seen, zone_seen, keepalive_seen;
     struct nginx_balance balance;
@@ -82,9 +83,14 @@ static bool server_ok(struct body *b, char *words)
 static bool zone_ok(struct body *b, const char *words, const char *name, size_t name_len)
 {
     uint64_t k = 0;
+    const char *suffix = nginx_zone_suffix(b->context);
     b->zone_seen = true;
-    return b->part == PART_ZONE && strncmp(words, name, name_len) == 0 && words[name_len] == ' ' &&
-           nginx_zone_parse(words + name_len + 1, &k);
+    if (b->part != PART_ZONE || strncmp(words, name, name_len) != 0 ||
+        !str_starts(words + name_len, suffix)) {
+        return false;
+    }
+    const char *size = words + name_len + strlen(suffix);
+    return *size == ' ' && nginx_zone_parse(size + 1, &k);
 }
 
 /* One line of a block, without its newline. */
@@ -105,13 +111,13 @@ static void read_body_line(struct body *b, const char *line, size_t len, const c
     } else if (str_starts(text, "zone ")) {
         b->ok = b->ok && !b->zone_seen && zone_ok(b, text + 5, name, name_len);
     } else if (str_starts(text, "keepalive ")) {
-        b->ok = b->ok && !b->keepalive_seen && b->part <= PART_KEEPALIVE &&
-                str_to_u64(text + 10, 1, NGINX_KEEPALIVE_MAX, &number);
+        b->ok = b->ok && b->context == NGINX_HTTP && !b->keepalive_seen &&
+                b->part <= PART_KEEPALIVE && str_to_u64(text + 10, 1, NGINX_KEEPALIVE_MAX, &number);
         b->keepalive_seen = true;
         b->part = PART_KEEPALIVE;
     } else {
         b->ok = b->ok && !b->balance_seen && b->part <= PART_BALANCE &&
-                nginx_balance_parse(text, &b->balance);
+                nginx_balance_parse(b->context, text, &b->balance);
         b->balance_seen = true;
         b->part = PART_BALANCE;
     }
@@ -227,7 +233,7 @@ size_t nginx_file_parse(struct nginx_file *f, const char *text, size_t len)
         } else if (read_head(line, n, &name, &block.name_len)) {
             block =
                 (struct nginx_block){.name = at + name, .name_len = block.name_len, .body = next};
-            body = (struct body){.ok = true};
+            body = (struct body){.context = f->context, .ok = true};
             inside = true;
         } else if (n > 0) {
             skipped++;

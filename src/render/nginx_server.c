@@ -15,10 +15,11 @@
 
 #define LINE_MAX_LEN 256 /* more than all parameters at their longest */
 
-static void reject(struct reports *r, const struct service *svc, const struct service_attr *a)
+static void reject(struct reports *r, enum nginx_context context, const struct service *svc,
+                   const struct service_attr *a)
 {
-    reports_add(r, svc, "nginx does not take %s=\"%.*s\": left out", a->key, REPORT_VALUE_MAX,
-                a->value);
+    reports_add(r, svc, "nginx does not take %s=\"%.*s\"%s: left out", a->key, REPORT_VALUE_MAX,
+                a->value, context == NGINX_STREAM ? " in its stream block" : "");
 }
 
 static void contest(struct reports *r, const struct service *svc, const struct service_attr *a,
@@ -28,14 +29,14 @@ static void contest(struct reports *r, const struct service *svc, const struct s
                 REPORT_VALUE_MAX, a->value, winner->s.id);
 }
 
-static void read_number(int64_t *p, uint64_t max, const struct service *svc,
-                        const struct service_attr *a, struct reports *r)
+static void read_number(int64_t *p, uint64_t max, enum nginx_context context,
+                        const struct service *svc, const struct service_attr *a, struct reports *r)
 {
     uint64_t v = 0;
     if (str_to_u64(a->value, 0, max, &v)) {
         *p = (int64_t)v;
     } else {
-        reject(r, svc, a);
+        reject(r, context, svc, a);
     }
 }
 
@@ -43,8 +44,8 @@ static void read_balance(struct nginx_directives *d, const struct service *svc,
                          const struct service_attr *a, struct reports *r)
 {
     struct nginx_balance b;
-    if (!nginx_balance_parse(a->value, &b)) {
-        reject(r, svc, a);
+    if (!nginx_balance_parse(d->context, a->value, &b)) {
+        reject(r, d->context, svc, a);
     } else if (!d->balance_from) {
         d->balance = b;
         d->balance_from = svc;
@@ -58,8 +59,8 @@ static void read_keepalive(struct nginx_directives *d, const struct service *svc
                            const struct service_attr *a, struct reports *r)
 {
     uint64_t v = 0;
-    if (!str_to_u64(a->value, 1, NGINX_KEEPALIVE_MAX, &v)) {
-        reject(r, svc, a);
+    if (d->context == NGINX_STREAM || !str_to_u64(a->value, 1, NGINX_KEEPALIVE_MAX, &v)) {
+        reject(r, d->context, svc, a);
     } else if (!d->keepalive_from) {
         d->keepalive = v;
         d->keepalive_from = svc;
@@ -74,7 +75,7 @@ static void read_zone(struct nginx_directives *d, const struct service *svc,
 {
     uint64_t k = 0;
     if (!nginx_zone_parse(a->value, &k)) {
-        reject(r, svc, a);
+        reject(r, d->context, svc, a);
     } else if (!d->zone_from) {
         d->zone_k = k;
         d->zone_from = svc;
@@ -92,21 +93,21 @@ static void read_attr(struct nginx_params *p, struct nginx_directives *d, const 
     }
     if (streq(a->key, "weight")) {
         if (svc->s.weight == SERVICE_WEIGHT_UNSET) {
-            read_number(&p->weight, NGINX_WEIGHT_MAX, svc, a, r);
+            read_number(&p->weight, NGINX_WEIGHT_MAX, d->context, svc, a, r);
         }
     } else if (streq(a->key, "max_conns")) {
-        read_number(&p->max_conns, NGINX_COUNT_MAX, svc, a, r);
+        read_number(&p->max_conns, NGINX_COUNT_MAX, d->context, svc, a, r);
     } else if (streq(a->key, "max_fails")) {
-        read_number(&p->max_fails, NGINX_COUNT_MAX, svc, a, r);
+        read_number(&p->max_fails, NGINX_COUNT_MAX, d->context, svc, a, r);
     } else if (streq(a->key, "fail_timeout")) {
         if (nginx_time_ok(a->value)) {
             p->fail_timeout = a->value;
         } else {
-            reject(r, svc, a);
+            reject(r, d->context, svc, a);
         }
     } else if (streq(a->key, "backup")) {
         if (!str_to_bool(a->value, &p->backup)) {
-            reject(r, svc, a);
+            reject(r, d->context, svc, a);
         }
     } else if (streq(a->key, "nginx_balance")) {
         read_balance(d, svc, a, r);
@@ -179,7 +180,7 @@ void nginx_directives_put(struct buf *out, const struct nginx_directives *d, con
     if (d->zone_from) {
         /* nginx refuses to start with a zone that cannot hold its servers: about 1 KB for each */
         uint64_t need = n > 8 ? NGINX_ZONE_MIN_K + 2 * (uint64_t)n : NGINX_ZONE_MIN_K;
-        buf_printf(out, "    zone %s %lluk;\n", name,
+        buf_printf(out, "    zone %s%s %lluk;\n", name, nginx_zone_suffix(d->context),
                    (unsigned long long)(d->zone_k > need ? d->zone_k : need));
     }
     if (d->balance.method != NGINX_ROUND_ROBIN) {

@@ -16,6 +16,7 @@ struct nginx_params {
 
 /* Directives in front of the servers, and who asked for them (borrowed; NULL: nobody). */
 struct nginx_directives {
+    enum nginx_context context;
     struct nginx_balance balance;
     uint64_t keepalive;
     uint64_t zone_k;

@@ -14,13 +14,36 @@
 #include <string.h>
 
 /* Variables of nginx's core http module and of modules that no build can leave out. */
-static const char *const variables[] = {
+static const char *const http_variables[] = {
     "args",           "binary_remote_addr", "document_uri", "host",        "is_args",
     "query_string",   "remote_addr",        "remote_port",  "remote_user", "request",
     "request_method", "request_uri",        "scheme",       "server_addr", "server_name",
     "server_port",    "server_protocol",    "uri",
 };
-static const char *const variable_families[] = {"arg_", "cookie_", "http_"};
+static const char *const http_families[] = {"arg_", "cookie_", "http_"};
+
+/* Those of the core stream module that tell clients apart. */
+static const char *const stream_variables[] = {
+    "binary_remote_addr",
+    "protocol",
+    "proxy_protocol_addr",
+    "proxy_protocol_port",
+    "proxy_protocol_server_addr",
+    "proxy_protocol_server_port",
+    "remote_addr",
+    "remote_port",
+    "server_addr",
+    "server_port",
+};
+
+static const struct {
+    const char *const *names, *const *families;
+    size_t n_names, n_families;
+} variables[] = {
+    [NGINX_HTTP] = {http_variables, http_families, ARRAY_LEN(http_variables),
+                    ARRAY_LEN(http_families)},
+    [NGINX_STREAM] = {stream_variables, NULL, ARRAY_LEN(stream_variables), 0},
+};
 
 bool nginx_time_ok(const char *s)
 {
@@ -52,6 +75,11 @@ bool nginx_time_ok(const char *s)
     return true;
 }
 
+const char *nginx_zone_suffix(enum nginx_context context)
+{
+    return context == NGINX_STREAM ? ":stream" : "";
+}
+
 bool nginx_zone_parse(const char *s, uint64_t *ret_k)
 {
     char digits[16];
@@ -79,23 +107,25 @@ static bool is_variable_char(char c)
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-static bool variable_known(const char *name, size_t len)
+static bool variable_known(enum nginx_context context, const char *name, size_t len)
 {
-    for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
-        if (strlen(variables[i]) == len && memcmp(variables[i], name, len) == 0) {
+    const char *const *names = variables[context].names;
+    for (size_t i = 0; i < variables[context].n_names; i++) {
+        if (strlen(names[i]) == len && memcmp(names[i], name, len) == 0) {
             return true;
         }
     }
-    for (size_t i = 0; i < ARRAY_LEN(variable_families); i++) {
-        size_t prefix = strlen(variable_families[i]);
-        if (len > prefix && memcmp(variable_families[i], name, prefix) == 0) {
+    const char *const *families = variables[context].families;
+    for (size_t i = 0; i < variables[context].n_families; i++) {
+        size_t prefix = strlen(families[i]);
+        if (len > prefix && memcmp(families[i], name, prefix) == 0) {
             return true;
         }
     }
     return false;
 }
 
-static bool key_ok(const char *s, size_t len)
+static bool key_ok(enum nginx_context context, const char *s, size_t len)
 {
     size_t i = 0;
     while (i < len) {
@@ -106,14 +136,14 @@ static bool key_ok(const char *s, size_t len)
         while (i < len && is_variable_char(s[i])) {
             i++;
         }
-        if (!variable_known(s + from, i - from)) {
+        if (!variable_known(context, s + from, i - from)) {
             return false;
         }
     }
     return len > 0 && len < NGINX_VARIABLE_MAX;
 }
 
-bool nginx_balance_parse(const char *s, struct nginx_balance *ret)
+bool nginx_balance_parse(enum nginx_context context, const char *s, struct nginx_balance *ret)
 {
     static const struct {
         const char *word;
@@ -124,7 +154,7 @@ bool nginx_balance_parse(const char *s, struct nginx_balance *ret)
     for (size_t i = 0; i < ARRAY_LEN(plain); i++) {
         if (streq(s, plain[i].word)) {
             *ret = (struct nginx_balance){.method = plain[i].method};
-            return true;
+            return context == NGINX_HTTP || plain[i].method != NGINX_IP_HASH;
         }
     }
     if (!str_starts(s, "hash ")) {
@@ -134,7 +164,7 @@ bool nginx_balance_parse(const char *s, struct nginx_balance *ret)
     size_t key_len = strcspn(key, " ");
     const char *rest = key + key_len + strspn(key + key_len, " ");
     bool consistent = streq(rest, "consistent");
-    if (!key_ok(key, key_len) || (*rest && !consistent)) {
+    if (!key_ok(context, key, key_len) || (*rest && !consistent)) {
         return false;
     }
     *ret = (struct nginx_balance){.method = consistent ? NGINX_HASH_CONSISTENT : NGINX_HASH};

@@ -4,6 +4,8 @@
  * grammar and nothing else, so that no value can end a directive, name a variable that does not exist, or
  * cost nginx its memory.
  */
+#include "render/nginx_context.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -34,14 +36,21 @@ struct nginx_balance {
 /* A time in nginx's form without milliseconds: "10", "10s", "1m30s"; units from large to small. */
 bool nginx_time_ok(const char *s);
 
+/*
+ * What follows an upstream's name in the name of its zone: "", or in stream ":stream", which no upstream's
+ * name can end in. All zones of one nginx have one name space.
+ */
+const char *nginx_zone_suffix(enum nginx_context context);
+
 /* "64k", "1m" → kilobytes, NGINX_ZONE_MIN_K..NGINX_ZONE_MAX_K. */
 bool nginx_zone_parse(const char *s, uint64_t *ret_k);
 
 /*
- * least_conn, ip_hash, random, hash <variable> [consistent]. The variable is one that every nginx has in
- * its http block ($remote_addr, $request_uri, $arg_NAME, ...), or several of them without a gap.
+ * least_conn, ip_hash (http only), random, hash <variable> [consistent]. The variable is one that every
+ * nginx has in that block ($remote_addr; in http $request_uri, $arg_NAME, ...; in stream $protocol, ...),
+ * or several of them without a gap.
  */
-bool nginx_balance_parse(const char *s, struct nginx_balance *ret);
+bool nginx_balance_parse(enum nginx_context context, const char *s, struct nginx_balance *ret);
 
 /* The directive without indentation and semicolon; "" for round robin. */
 #define NGINX_DIRECTIVE_MAX (NGINX_VARIABLE_MAX + 32)

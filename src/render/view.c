@@ -3,7 +3,8 @@
  * lower-case name and merged with those that nginx would take for the same; the servers of each upstream
  * are sorted by address and its duplicates dropped. Cost is that of the table, with one sort key computed
  * for each server.
- * Failure: a name or a host that nginx could not take is reported and left out; the rest goes on.
+ * Failure: a name or a host that nginx could not take is reported and left out, and so is a udp service
+ * that would get tcp traffic; the rest goes on.
  * Not done: parameters of servers and blocks, which are the engine's business.
  */
 #include "render/view.h"
@@ -86,13 +87,15 @@ static void *reserve(void *items, size_t *cap, size_t n, size_t size)
     return xreallocarray(items, *cap, size);
 }
 
-static bool is_http(const struct service *svc)
+/* Is the service, whatever its status, one for this block of nginx? */
+static bool belongs(enum nginx_context context, const struct service *svc)
 {
     if (svc->s.proto != SERVICE_TCP) {
-        return false;
+        return context == NGINX_STREAM && svc->s.proto == SERVICE_UDP;
     }
     const char *kind = svc->s.n_attrs > 0 ? service_attr_get(svc, "nginx") : NULL;
-    return !kind || !streq(kind, "stream");
+    bool stream = kind && streq(kind, "stream");
+    return stream == (context == NGINX_STREAM);
 }
 
 /* The name as an upstream's: itself where it is in lower case already, else a copy. */
@@ -130,7 +133,7 @@ static size_t collect_groups(struct view *v, const struct view_filter *f, const 
     for (size_t i = 0, end; i < t->n; i = end) {
         end = table_name_end(t, i);
         size_t first = i;
-        while (first < end && !is_http(t->items[first])) {
+        while (first < end && !belongs(f->context, t->items[first])) {
             first++;
         }
         if (first == end) {
@@ -145,7 +148,7 @@ static size_t collect_groups(struct view *v, const struct view_filter *f, const 
             continue;
         }
         for (size_t k = first; k < end; k++) {
-            if (is_http(t->items[k])) {
+            if (belongs(f->context, t->items[k])) {
                 reports_add(reports, t->items[k],
                             "the name has a character outside [a-z0-9._-]: service left out");
             }
@@ -163,20 +166,29 @@ static size_t collect_groups(struct view *v, const struct view_filter *f, const 
     return n;
 }
 
+/* tcp before udp at one address, because there tcp makes the server. */
 static int server_compare(const void *pa, const void *pb)
 {
     const struct view_server *a = pa, *b = pb;
     int order = address_compare(&a->address, &b->address);
+    if (order == 0) {
+        order = (int)a->svc->s.proto - (int)b->svc->s.proto;
+    }
     return order ? order : service_compare(a->svc, b->svc);
 }
 
-/* Adds the group's servers behind the n that are there. */
-static size_t collect_servers(struct view *v, size_t n, const struct view_group *g,
-                              const struct table *t, struct reports *reports)
+/* Adds the group's servers behind the n that are there; *tcp says whether the name has tcp services. */
+static size_t collect_servers(struct view *v, size_t n, enum nginx_context context,
+                              const struct view_group *g, const struct table *t, bool *tcp,
+                              struct reports *reports)
 {
     for (size_t i = g->from; i < g->to; i++) {
         const struct service *svc = t->items[i];
-        if (svc->s.status != SERVICE_PASSING || !is_http(svc)) {
+        if (!belongs(context, svc)) {
+            continue;
+        }
+        *tcp |= svc->s.proto == SERVICE_TCP;
+        if (svc->s.status != SERVICE_PASSING) {
             continue;
         }
         struct address address;
@@ -190,8 +202,12 @@ static size_t collect_servers(struct view *v, size_t n, const struct view_group 
     return n;
 }
 
-/* Sorts servers [from, to) and drops those whose address is there already; returns the new end. */
-static size_t sort_servers(struct view *v, size_t from, size_t to)
+/*
+ * Sorts servers [from, to) and drops those whose address is there already, and beside tcp services the udp
+ * ones that have an address of their own; returns the new end.
+ */
+static size_t sort_servers(struct view *v, size_t from, size_t to, bool tcp,
+                           struct reports *reports)
 {
     struct view_server *s = v->servers;
     for (size_t i = from + 1; i < to; i++) {
@@ -202,9 +218,17 @@ static size_t sort_servers(struct view *v, size_t from, size_t to)
     }
     size_t end = from;
     for (size_t i = from; i < to; i++) {
-        if (end == from || address_compare(&s[end - 1].address, &s[i].address) != 0) {
-            s[end++] = s[i];
+        if (end > from && address_compare(&s[end - 1].address, &s[i].address) == 0) {
+            continue;
         }
+        if (tcp && s[i].svc->s.proto == SERVICE_UDP) {
+            reports_add(reports, s[i].svc,
+                        "udp beside tcp services of the same name, none of which passes at this "
+                        "address: server left out; SERVICE_<port>_udp_NAME gives the udp port a "
+                        "name of its own");
+            continue;
+        }
+        s[end++] = s[i];
     }
     return end;
 }
@@ -224,10 +248,12 @@ void view_build(struct view *v, const struct view_filter *filter, const struct t
     for (size_t i = 0; i < n_groups;) {
         const char *name = v->groups[i].name;
         size_t from = n_servers;
+        bool tcp = false;
         for (; i < n_groups && streq(v->groups[i].name, name); i++) {
-            n_servers = collect_servers(v, n_servers, &v->groups[i], t, reports);
+            n_servers =
+                collect_servers(v, n_servers, filter->context, &v->groups[i], t, &tcp, reports);
         }
-        n_servers = sort_servers(v, from, n_servers);
+        n_servers = sort_servers(v, from, n_servers, tcp, reports);
         v->upstreams[v->n++] = (struct view_upstream){
             .name = name, .servers = v->servers + from, .n = n_servers - from};
     }

@@ -2,20 +2,26 @@
 /*
  * The view: a table reduced to upstreams and their servers, sorted, ready to be written.
  *
- * Only services that receive http traffic are in it: tcp, passing, not `nginx=stream`. Names are in lower
- * case, because nginx compares upstream names without regard to case: services whose names differ only in
- * case are one upstream. Servers are sorted by address as a number; of two services at one address the
- * first by (name, id) counts.
+ * Only passing services of the context are in it (http: tcp, not `nginx=stream`; stream: udp, and tcp with
+ * `nginx=stream`). Names are in lower case, because nginx compares upstream names without regard to case:
+ * services whose names differ only in case are one upstream. Servers are sorted by address as a number; of
+ * two services at one address the first by (name, id) counts.
+ *
+ * An upstream of the stream context has no protocol: the nginx server that uses it decides. So where a name
+ * has tcp services, whether they pass or not, those make the servers: a udp service at the address of one
+ * is that server, and a udp service elsewhere, where nothing would listen for tcp, is left out.
  *
  * A name is in the view with no servers when it is expected, or when it has services but none that can
  * receive traffic.
  */
 #include "base/arena.h"
 #include "render/address.h"
+#include "render/nginx_context.h"
 #include "render/report.h"
 
 /* Which names; all in lower case. Borrowed. */
 struct view_filter {
+    enum nginx_context context;
     const char *const *globs; /* none: every name */
     size_t n_globs;
     const char *const *expect; /* sorted bytewise, each once; always selected */

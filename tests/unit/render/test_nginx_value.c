@@ -70,18 +70,34 @@ static void zones(void **state)
 
 static void balances(void **state)
 {
+    enum { NO = 0, HTTP = 1 << NGINX_HTTP, STREAM = 1 << NGINX_STREAM, BOTH = HTTP | STREAM };
     static const struct {
         const char *text, *printed;
+        int where;
         bool takes_backup;
     } good[] = {
-        {"least_conn", "least_conn", true},
-        {"ip_hash", "ip_hash", false},
-        {"random", "random", false},
-        {"hash $remote_addr", "hash $remote_addr", false},
-        {"hash $request_uri consistent", "hash $request_uri consistent", false},
-        {"hash   $arg_user   consistent", "hash $arg_user consistent", false},
-        {"hash $cookie_sid$http_x_id$args", "hash $cookie_sid$http_x_id$args", false},
-        {"hash $uri ", "hash $uri", false},
+        {"least_conn", "least_conn", BOTH, true},
+        {"ip_hash", "ip_hash", HTTP, false},
+        {"random", "random", BOTH, false},
+        {"hash $remote_addr", "hash $remote_addr", BOTH, false},
+        {"hash $binary_remote_addr$remote_port consistent",
+         "hash $binary_remote_addr$remote_port consistent", BOTH, false},
+        {"hash $server_addr$server_port", "hash $server_addr$server_port", BOTH, false},
+        {"hash $protocol", "hash $protocol", STREAM, false},
+        {"hash $proxy_protocol_addr$proxy_protocol_port",
+         "hash $proxy_protocol_addr"
+         "$proxy_protocol_port",
+         STREAM, false},
+        {"hash $proxy_protocol_server_addr", "hash $proxy_protocol_server_addr", STREAM, false},
+        {"hash $proxy_protocol_server_port", "hash $proxy_protocol_server_port", STREAM, false},
+        {"hash $remote_addr$uri", "hash $remote_addr$uri", HTTP, false},
+        {"hash $request_uri consistent", "hash $request_uri consistent", HTTP, false},
+        {"hash   $arg_user   consistent", "hash $arg_user consistent", HTTP, false},
+        {"hash $cookie_sid$http_x_id$args", "hash $cookie_sid$http_x_id$args", HTTP, false},
+        {"hash $uri ", "hash $uri", HTTP, false},
+        {"hash $host", "hash $host", HTTP, false},
+        {"hash $server_name", "hash $server_name", HTTP, false},
+        {"hash $server_protocol", "hash $server_protocol", HTTP, false},
     };
     static const char *const bad[] = {
         "",
@@ -115,19 +131,28 @@ static void balances(void **state)
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     };
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
-        struct nginx_balance b;
-        char printed[NGINX_DIRECTIVE_MAX];
-        if (!nginx_balance_parse(good[i].text, &b)) {
-            fail_msg("\"%s\" was refused", good[i].text);
+        int where = NO;
+        for (int c = NGINX_HTTP; c <= NGINX_STREAM; c++) {
+            struct nginx_balance b;
+            char printed[NGINX_DIRECTIVE_MAX];
+            if (!nginx_balance_parse((enum nginx_context)c, good[i].text, &b)) {
+                continue;
+            }
+            where |= 1 << c;
+            nginx_balance_format(&b, printed);
+            assert_string_equal(printed, good[i].printed);
+            assert_int_equal(nginx_balance_takes_backup(&b), good[i].takes_backup);
         }
-        nginx_balance_format(&b, printed);
-        assert_string_equal(printed, good[i].printed);
-        assert_int_equal(nginx_balance_takes_backup(&b), good[i].takes_backup);
+        if (where != good[i].where) {
+            fail_msg("\"%s\" was taken in %d, not %d", good[i].text, where, good[i].where);
+        }
     }
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-        struct nginx_balance b;
-        if (nginx_balance_parse(bad[i], &b)) {
-            fail_msg("\"%s\" was taken", bad[i]);
+        for (int c = NGINX_HTTP; c <= NGINX_STREAM; c++) {
+            struct nginx_balance b;
+            if (nginx_balance_parse((enum nginx_context)c, bad[i], &b)) {
+                fail_msg("\"%s\" was taken in %d", bad[i], c);
+            }
         }
     }
 }
