@@ -7,10 +7,20 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "base/wallclock.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+void agent_record_begin(struct agent_record *r, const uint64_t random[2], msec_t started)
+{
+    char text[CLOCK_TEXT_MAX];
+    snprintf(r->instance, sizeof(r->instance), "%016" PRIx64 "%016" PRIx64, random[0], random[1]);
+    clock_format(started, text);
+    str_copy(r->started, sizeof(r->started), text);
+}
 
 void agent_record_encode(const struct agent_record *r, const char *node, struct buf *out)
 {
@@ -54,4 +64,12 @@ void agent_record_decode(struct agent_record *ret, const char *value, size_t len
 bool agent_record_of_other(const struct agent_record *r, const char *instance)
 {
     return *r->instance && !streq(r->instance, instance);
+}
+
+void agent_record_deposed(const struct agent_record *by, const char *node, struct err *ret_why)
+{
+    err_set(ret_why, ERR_CONFLICT, -EEXIST,
+            "another agent runs with node name %s%s%s; this one stops; give each host its own "
+            "--node",
+            node, *by->started ? " since " : "", by->started);
 }

@@ -7,6 +7,7 @@
  * It lies on the agent's lease: it leads the next run of the agent to that lease, and by `instance` an
  * agent sees that another one has taken over. In Consul it has "session" instead of "lease". Pure.
  */
+#include "tidewaiter/clock.h"
 #include "tidewaiter/err.h"
 
 #include <stdbool.h>
@@ -27,6 +28,12 @@ struct agent_record {
     int64_t ttl_s; /* as asked for; etcd may have granted more; 0: not known */
 };
 
+/*
+ * Fills instance and started, and nothing else: a name for this run out of two random numbers, and the
+ * time at which it started (wall clock).
+ */
+void agent_record_begin(struct agent_record *r, const uint64_t random[2], msec_t started);
+
 void agent_record_encode(const struct agent_record *r, const char *node, struct buf *out);
 
 /* Whatever it holds: what cannot be read is "" or 0, like the record of another program. */
@@ -34,3 +41,9 @@ void agent_record_decode(struct agent_record *ret, const char *value, size_t len
 
 /* It names an instance, and that is another one: a record that cannot be read is nobody's. */
 bool agent_record_of_other(const struct agent_record *r, const char *instance);
+
+/*
+ * Fills ret_why (ERR_CONFLICT, -EEXIST) with what the agent that was replaced says: node is the name
+ * that both go by, by the record that took its place.
+ */
+void agent_record_deposed(const struct agent_record *by, const char *node, struct err *ret_why);

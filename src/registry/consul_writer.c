@@ -33,11 +33,9 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/must.h"
-#include "base/str.h"
+#include "registry/writer_config.h"
 
 #include <errno.h>
-#include <string.h>
-#include <sys/random.h>
 
 #define RETRY_MIN 100u
 #define RETRY_MAX 1000u
@@ -151,14 +149,11 @@ static int writer_open(struct registry_writer **ret, struct io *io,
         .dry_run = config->dry_run,
         .state = CONSUL_WRITER_S_BACKOFF,
     };
-    if (config->ttl_s < 5) {
-        return err_set(e, ERR_INVALID, -EINVAL, "a TTL of %u s: at least 5 s are needed",
-                       config->ttl_s);
+    int r = writer_config_check(config, random, e);
+    if (r < 0) {
+        return r;
     }
-    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
-        return err_set(e, ERR_BUG, -errno, "no random numbers: %s", strerror(errno));
-    }
-    int r = consul_client_init(&w->client, io, config->uri, e);
+    r = consul_client_init(&w->client, io, config->uri, e);
     if (r < 0) {
         return r;
     }

@@ -224,10 +224,7 @@ static void depose(struct registry_writer *w)
     consulkv_writer_watch_quiet(w);
     consulkv_session_forget(&w->session);
     consul_call_cancel(&w->slice.call);
-    err_set(&why, ERR_CONFLICT, -EEXIST,
-            "another agent runs with node name %s%s%s; this one stops; give each host its own "
-            "--node",
-            w->node, *w->record.started ? " since " : "", w->record.started);
+    agent_record_deposed(&w->record, w->node, &why);
     w->events->deposed(w->ctx, &why);
 }
 

@@ -4,18 +4,12 @@
  */
 #include "registry/consulkv_writer.h"
 
-#include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/random.h>
-
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/json.h"
-#include "base/str.h"
 #include "base/wallclock.h"
 #include "registry/record.h"
+#include "registry/writer_config.h"
 
 static const char *const state_names[] = {
 #define X(sym, name) [WRITER_S_##sym] = name,
@@ -41,14 +35,11 @@ static int writer_open(struct registry_writer **ret, struct io *io,
         .us = {.ttl_s = ttl_s},
     };
     uint64_t random[2];
-    if (config->ttl_s < 5) {
-        return err_set(e, ERR_INVALID, -EINVAL, "a TTL of %u s: at least 5 s are needed",
-                       config->ttl_s);
+    int r = writer_config_check(config, random, e);
+    if (r < 0) {
+        return r;
     }
-    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
-        return err_set(e, ERR_BUG, -errno, "no random numbers: %s", strerror(errno));
-    }
-    int r = kv_layout_init(&w->layout, config->uri, config->node, config->dialect, e);
+    r = kv_layout_init(&w->layout, config->uri, config->node, config->dialect, e);
     if (r < 0) {
         return r;
     }
@@ -59,11 +50,7 @@ static int writer_open(struct registry_writer **ret, struct io *io,
     }
     w->node = xstrdup(config->node);
     w->id_host = xstrdup(config->id_host ? config->id_host : config->node);
-    snprintf(w->us.instance, sizeof(w->us.instance), "%016" PRIx64 "%016" PRIx64, random[0],
-             random[1]);
-    char started[CLOCK_TEXT_MAX];
-    clock_format(clock_wall(), started);
-    str_copy(w->us.started, sizeof(w->us.started), started);
+    agent_record_begin(&w->us, random, clock_wall());
     consulkv_session_init(&w->session, &w->client, w->node, ttl_s, random[0] ^ random[1]);
     consulkv_writer_batch_init(w);
     consulkv_writer_watch_init(w, random[1]);

@@ -32,16 +32,15 @@
 #include "base/wallclock.h"
 #include "registry/record.h"
 #include "registry/skydns_codec.h"
+#include "registry/writer_config.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
-#define RETRY_MIN    100u
-#define RETRY_MAX    10000u
-#define STARTED_TEXT AGENT_STARTED_MAX
+#define RETRY_MIN 100u
+#define RETRY_MAX 10000u
 
 static const char *const state_names[] = {
 #define X(sym, name) [WRITER_S_##sym] = name,
@@ -285,10 +284,7 @@ void writer_depose(struct registry_writer *w, const struct agent_record *by)
     writer_watch_quiet(w);
     etcd_lease_forget(&w->lease);
     etcd_call_cancel(&w->slice.call);
-    err_set(&why, ERR_CONFLICT, -EEXIST,
-            "another agent runs with node name %s%s%s; this one stops; give each host its own "
-            "--node",
-            w->node, *by->started ? " since " : "", by->started);
+    agent_record_deposed(by, w->node, &why);
     w->events->deposed(w->ctx, &why);
 }
 
@@ -391,14 +387,11 @@ static int writer_open(struct registry_writer **ret, struct io *io,
         .us = {.ttl_s = config->ttl_s},
     };
     uint64_t random[2];
-    if (config->ttl_s < 5) {
-        return err_set(e, ERR_INVALID, -EINVAL, "a TTL of %u s: at least 5 s are needed",
-                       config->ttl_s);
+    int r = writer_config_check(config, random, e);
+    if (r < 0) {
+        return r;
     }
-    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
-        return err_set(e, ERR_BUG, -errno, "no random numbers: %s", strerror(errno));
-    }
-    int r = kv_layout_init(&w->layout, config->uri, config->node, config->dialect, e);
+    r = kv_layout_init(&w->layout, config->uri, config->node, config->dialect, e);
     if (r < 0) {
         return r;
     }
@@ -409,11 +402,7 @@ static int writer_open(struct registry_writer **ret, struct io *io,
     }
     w->node = xstrdup(config->node);
     w->id_host = xstrdup(config->id_host ? config->id_host : config->node);
-    snprintf(w->us.instance, sizeof(w->us.instance), "%016" PRIx64 "%016" PRIx64, random[0],
-             random[1]);
-    char started[CLOCK_TEXT_MAX];
-    clock_format(clock_wall(), started);
-    str_copy(w->us.started, sizeof(w->us.started), started);
+    agent_record_begin(&w->us, random, clock_wall());
     backoff_init(&w->backoff, RETRY_MIN, RETRY_MAX, random[0]);
     etcd_lease_init(&w->lease, &w->client, random[0] ^ random[1]);
     writer_batch_init(w);

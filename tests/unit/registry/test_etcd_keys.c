@@ -181,11 +181,32 @@ static void agent_record(void **state)
     }
 }
 
+static void agent_replaced(void **state)
+{
+    const uint64_t random[2] = {0x9f, UINT64_MAX - 1};
+    struct agent_record us = {.lease = 7, .ttl_s = 30}, by = {.instance = "9f00"};
+    agent_record_begin(&us, random, 1767323045678);
+    assert_string_equal(us.instance, "000000000000009ffffffffffffffffe");
+    assert_string_equal(us.started, "2026-01-02T03:04:05.678Z");
+    assert_true(us.lease == 7 && us.ttl_s == 30);
+    assert_false(agent_record_of_other(&us, us.instance));
+    assert_true(agent_record_of_other(&by, us.instance));
+
+    struct err why = ERR_INIT;
+    agent_record_deposed(&by, "n1", &why);
+    assert_int_equal(why.class, ERR_CONFLICT);
+    assert_int_equal(why.code, -EEXIST);
+    assert_string_equal(why.msg, "another agent runs with node name n1; this one stops; "
+                                 "give each host its own --node");
+    agent_record_deposed(&us, "n1", &why);
+    assert_non_null(strstr(why.msg, "node name n1 since 2026-01-02T03:04:05.678Z; this one"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layout),  cmocka_unit_test(nodes),        cmocka_unit_test(owned),
-        cmocka_unit_test(skipped), cmocka_unit_test(agent_record),
+        cmocka_unit_test(skipped), cmocka_unit_test(agent_record), cmocka_unit_test(agent_replaced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
