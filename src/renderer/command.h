@@ -1,11 +1,36 @@
 #pragma once
 /*
- * The text of --check: where it names the staged file.
+ * --check and --reload: what is run.
+ *
+ * One string is the shell's (`/bin/sh -c`); a JSON array of strings, from its first two bytes `["` on, is
+ * an argument vector and no shell is asked. {{.src}} in either is the staged file.
  */
+#include "tidewaiter/err.h"
+
 #include <stdbool.h>
 
-/* It holds {{.src}} (blanks inside the braces are fine). */
-bool command_names_src(const char *command);
+struct command {
+    char *text;  /* as it was given, for people */
+    char **argv; /* ends with NULL; {{.src}} still in it */
+    bool shell;  /* argv is /bin/sh -c text */
+};
 
-/* A copy with every {{.src}} replaced by src, quoted for the shell where needed. Caller frees. */
-char *command_with_src(const char *command, const char *src);
+#define COMMAND_NULL                                                                               \
+    {                                                                                              \
+        0                                                                                          \
+    }
+
+/* -EINVAL (ERR_INVALID) for what is empty, or begins as an array and is none of strings. */
+int command_parse(struct command *ret, const char *text, struct err *e) WARN_UNUSED;
+void command_deinit(struct command *c); /* idempotent */
+
+/* It holds {{.src}} (blanks inside the braces are fine). */
+bool command_names_src(const struct command *c);
+
+/*
+ * A copy of argv with every {{.src}} replaced by src, which is quoted for the shell where that needs it
+ * and stands as it is in a vector. src may be NULL when the command does not name it. Ends with NULL;
+ * free with command_argv_free().
+ */
+char **command_argv(const struct command *c, const char *src);
+char **command_argv_free(char **argv); /* NULL is taken; returns NULL */

@@ -70,7 +70,8 @@ struct publish {
     bool again;                   /* a kick came during the pass */
     enum publish_outcome outcome; /* of the pass that runs, or of the last one */
     struct target target;
-    bool check_src; /* the check looks at the staged file, not at the live one */
+    struct command check, reload; /* argv NULL: none */
+    bool check_src;               /* the check looks at the staged file, not at the live one */
 
     uint64_t digest; /* of this pass's bytes */
     bool rejected;   /* bytes with the next digest failed the check */
@@ -166,13 +167,16 @@ static void enter_idle(struct publish *p)
 
 /* ---- commands ---- */
 
-static int start_command(struct publish *p, const char *command, msec_t deadline,
+static int start_command(struct publish *p, const struct command *command, const char *src,
+                         msec_t deadline,
                          void (*done)(struct child_job *j, const struct child_result *res),
                          struct err *e)
 {
-    const char *const argv[] = {"/bin/sh", "-c", command, NULL};
+    char **argv = command_argv(command, src);
     p->job.done = done;
-    return child_start(p->io, &p->job, argv, deadline, e);
+    int r = child_start(p->io, &p->job, (const char *const *)argv, deadline, e);
+    command_argv_free(argv);
+    return r;
 }
 
 static void reload_failed(struct publish *p, const char *why, const char *output)
@@ -217,7 +221,7 @@ static void reload_or_idle(struct publish *p)
     }
     set_state(p, PUBLISH_S_RELOAD);
     struct err e = ERR_INIT;
-    if (start_command(p, p->c.reload, RELOAD_DEADLINE, on_reloaded, &e) < 0) {
+    if (start_command(p, &p->reload, NULL, RELOAD_DEADLINE, on_reloaded, &e) < 0) {
         reload_failed(p, e.msg, "");
     }
 }
@@ -297,11 +301,9 @@ static void on_checked(struct child_job *j, const struct child_result *res);
 static void start_check(struct publish *p)
 {
     set_state(p, PUBLISH_S_CHECK);
-    CLEANUP_FREE char *command = p->check_src
-                                     ? command_with_src(p->c.check, target_staged_path(&p->target))
-                                     : xstrdup(p->c.check);
+    const char *src = p->check_src ? target_staged_path(&p->target) : NULL;
     struct err e = ERR_INIT;
-    if (start_command(p, command, CHECK_DEADLINE, on_checked, &e) < 0) {
+    if (start_command(p, &p->check, src, CHECK_DEADLINE, on_checked, &e) < 0) {
         check_failed(p, e.msg, "");
     }
 }
@@ -431,30 +433,37 @@ void publish_kick(struct publish *p)
 int publish_new(struct publish **ret, struct io *io, const struct publish_config *c,
                 const struct publish_events *events, void *ctx, struct err *e)
 {
-    CLEANUP_FREE struct publish *p = xcalloc(1, sizeof(*p));
+    struct publish *p = xcalloc(1, sizeof(*p));
     p->io = io;
     p->c = *c;
     p->events = events;
     p->ctx = ctx;
     p->failed_due = p->rejected_due = MSEC_NEVER;
-    p->check_src = c->check && command_names_src(c->check);
     uint64_t seed = hash64(c->output ? c->output : "", c->output ? strlen(c->output) : 0) ^
                     ((uint64_t)getpid() << 32) ^ io_now(io);
     backoff_init(&p->failed_backoff, RETRY_MIN, RETRY_MAX, seed);
     backoff_init(&p->reload_backoff, RETRY_MIN, RETRY_MAX, seed + 1);
     backoff_init(&p->rejected_backoff, REJECTED_MIN, REJECTED_MAX, seed + 2);
+    int r = c->check ? command_parse(&p->check, c->check, e) : 0;
+    if (r == 0 && c->reload) {
+        r = command_parse(&p->reload, c->reload, e);
+    }
+    bool recovered = false;
+    if (r == 0 && c->output) {
+        r = target_init(&p->target, c->output, c->mode, c->dry_run ? NULL : &recovered, e);
+    }
+    if (r < 0) {
+        publish_free(p);
+        return r;
+    }
+    p->check_src = c->check && command_names_src(&p->check);
     if (c->output) {
-        bool recovered = false;
-        int r = target_init(&p->target, c->output, c->mode, c->dry_run ? NULL : &recovered, e);
-        if (r < 0) {
-            return r;
-        }
         if (recovered) {
             log_warn("an earlier run ended during its check, its file from before is back", "file",
                      c->output, NULL);
         }
     }
-    *ret = take_ptr(p);
+    *ret = p;
     return 0;
 }
 
@@ -494,6 +503,8 @@ struct publish *publish_free(struct publish *p)
     must(p->state == PUBLISH_S_IDLE && !child_running(&p->job) && !io_defer_pending(&p->defer));
     io_timer_stop(&p->timer);
     target_deinit(&p->target);
+    command_deinit(&p->check);
+    command_deinit(&p->reload);
     free(p);
     return NULL;
 }

@@ -3,6 +3,8 @@
  */
 #include "loop/renderer/fixture.h"
 
+#include <errno.h>
+
 #include "base/str.h"
 #include "renderer/command.h"
 
@@ -452,14 +454,46 @@ static void src_is_one_word_of_the_shell(void **state)
         {"a {{.src}}", "/a'; rm -rf $(x)`", "a '/a'\\''; rm -rf $(x)`'"},
         {"a {{.dest}} {{.src {{ }}", "/x", "a {{.dest}} {{.src {{ }}"},
         {"{{{.src}}}", "/x", "{/x}"},
-        {"", "/x", ""},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        CLEANUP_FREE char *got = command_with_src(cases[i].command, cases[i].src);
-        assert_string_equal(got, cases[i].want);
-        assert_int_equal(command_names_src(cases[i].command),
-                         !streq(cases[i].command, cases[i].want));
+        struct command c = COMMAND_NULL;
+        assert_int_equal(command_parse(&c, cases[i].command, NULL), 0);
+        char **argv = command_argv(&c, cases[i].src);
+        assert_string_equal(argv[0], "/bin/sh");
+        assert_string_equal(argv[1], "-c");
+        assert_string_equal(argv[2], cases[i].want);
+        assert_null(argv[3]);
+        assert_int_equal(command_names_src(&c), !streq(cases[i].command, cases[i].want));
+        command_argv_free(argv);
+        command_deinit(&c);
     }
+}
+
+static void an_array_is_an_argument_vector(void **state)
+{
+    struct command c = COMMAND_NULL;
+    assert_int_equal(command_parse(&c, "[\"nginx\", \"-t {{.src}}\",\"a b\\n\", \"\"]", NULL), 0);
+    assert_false(c.shell);
+    assert_true(command_names_src(&c));
+    char **argv = command_argv(&c, "/a 'b'");
+    static const char *const want[] = {"nginx", "-t /a 'b'", "a b\n", "", NULL};
+    for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+        assert_true(want[i] ? streq(argv[i], want[i]) : !argv[i]);
+    }
+    command_argv_free(argv);
+    command_deinit(&c);
+
+    static const char *const bad[] = {"", " \t", "[\"nginx\"", "[\"a\", 1]", "[\"\"]", "[\"a\"] x"};
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct err e = ERR_INIT;
+        if (command_parse(&c, bad[i], &e) != -EINVAL || !*e.msg) {
+            fail_msg("%s is taken", bad[i]);
+        }
+    }
+    /* the shell's own test command */
+    assert_int_equal(command_parse(&c, "[ -f up.conf ] && true", NULL), 0);
+    assert_true(c.shell);
+    command_deinit(&c);
 }
 
 int main(void)
@@ -483,6 +517,7 @@ int main(void)
         cmocka_unit_test(without_output_it_prints_and_ends),
         cmocka_unit_test(a_dry_run_prints_and_touches_nothing),
         cmocka_unit_test(src_is_one_word_of_the_shell),
+        cmocka_unit_test(an_array_is_an_argument_vector),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
