@@ -1,0 +1,24 @@
+#pragma once
+/*
+ * What nginx's error log says about a reload. Pure.
+ *
+ *     2026/01/02 03:04:05 [emerg] 123#123: unknown directive "x" in /etc/nginx/nginx.conf:7
+ */
+#include "base/buf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/*
+ * Why the process pid has given up most recently: the last [emerg] line of it, or, where that only ends
+ * the tries to bind ("still could not bind()"), the different ones of those tries. Appended to said, each
+ * as "[emerg] text\n". Returns their number; 0: no such line, or it is still trying.
+ */
+size_t nginx_log_refusal(const char *text, size_t len, pid_t pid, struct buf *said);
+
+/*
+ * The last [emerg] or [alert] line of pid, or of anybody but pid, in the same form: where there is no
+ * refusal in so many words (no shared memory left), and of workers that could not start.
+ */
+size_t nginx_log_last(const char *text, size_t len, pid_t pid, bool others, struct buf *said);
