@@ -1,7 +1,8 @@
 /*
  * Golden pairs: tests/golden/render/NAME.json (options, records before, records) gives NAME.conf, byte for
  * byte, and NAME.reports. With UPDATE_GOLDEN=1 in the environment the results are written instead of
- * compared; tests/loop/renderer/test_nginx.c has the real nginx check every NAME.conf.
+ * compared; tests/loop/renderer/test_nginx.c has the real nginx check every NAME.conf, those that begin with
+ * "stream-" inside its stream block.
  */
 #include "unit/render/records.h"
 
@@ -55,7 +56,7 @@ static void compare(const char *name, const char *suffix, const char *bytes, siz
     buf_deinit(&want);
 }
 
-static void check_pair(const char *name)
+static void check_pair(const char *name, size_t counts[2])
 {
     char path[512];
     struct buf text = BUF_INIT(1u << 20);
@@ -67,6 +68,9 @@ static void check_pair(const char *name)
     }
     const char *services[NAMES_MAX], *expect[NAMES_MAX];
     struct nginx_options o = {.services = services, .expect = expect};
+    bool stream = streq(json_str(j, "context", "http"), "stream");
+    assert_int_equal(stream, str_starts(name, "stream-"));
+    o.context = stream ? NGINX_STREAM : NGINX_HTTP;
     o.n_services = strings(json_get(j, "services"), services);
     o.n_expect = strings(json_get(j, "expect"), expect);
     const char *empty = json_str(j, "empty", "down");
@@ -99,7 +103,7 @@ static void check_pair(const char *name)
 
     /* what was written is understood again, to the last line, and kept as it is */
     g->ops->commit(g);
-    struct nginx_options keep = {.empty = NGINX_EMPTY_KEEP};
+    struct nginx_options keep = {.context = o.context, .empty = NGINX_EMPTY_KEEP};
     struct engine *again = NULL;
     struct engine_result kept;
     assert_int_equal(nginx_engine_new(&again, &keep, &e), 0);
@@ -110,6 +114,7 @@ static void check_pair(const char *name)
         fail_msg("%s is read back as\n%s", name, kept.bytes);
     }
     assert_int_equal(kept.servers, res.servers);
+    counts[o.context]++;
     engine_free(again);
     engine_free(g);
     table_deinit(&t);
@@ -120,17 +125,16 @@ static void every_pair(void **state)
 {
     DIR *dir = opendir(FOLDER);
     assert_non_null(dir);
-    size_t n = 0;
+    size_t counts[2] = {0};
     for (struct dirent *ent; (ent = readdir(dir)) != NULL;) {
         if (str_ends(ent->d_name, ".json")) {
             CLEANUP_FREE char *name = xmemdup0(ent->d_name, strlen(ent->d_name) - 5);
-            check_pair(name);
-            n++;
+            check_pair(name, counts);
         }
     }
     closedir(dir);
-    print_message("%zu pairs\n", n);
-    assert_true(n >= 10);
+    print_message("%zu pairs for http, %zu for stream\n", counts[NGINX_HTTP], counts[NGINX_STREAM]);
+    assert_true(counts[NGINX_HTTP] >= 10 && counts[NGINX_STREAM] >= 8);
 }
 
 int main(void)
