@@ -12,6 +12,7 @@ import subprocess
 
 import pytest
 
+from rig.backends import Backends
 from rig.consul import Consul
 from rig.consul_records import ConsulKvRecords, ConsulRecords
 from rig.docker import Containers
@@ -195,12 +196,33 @@ def tw(binary, tmp_path, test_id, request):
 
 
 @pytest.fixture
-def nginx(session_folder, test_id):
-    """An nginx in front of service web, not yet started. Its folder can be read by its workers."""
-    os.chmod(session_folder, 0o755)
-    folder = session_folder / f"{test_id}-nginx"
-    folder.mkdir()
-    made = Nginx(folder, "web")
+def make_nginx(session_folder, test_id):
+    """Makes an nginx, not yet started, with the options of rig/nginx.py. Its folder can be read by its
+    workers."""
+    made = []
+
+    def make(*args, **options):
+        os.chmod(session_folder, 0o755)
+        folder = session_folder / f"{test_id}-nginx{len(made) or ''}"
+        folder.mkdir()
+        made.append(Nginx(folder, *args, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        print(one.log() if one.process else "")
+        one.close()
+
+
+@pytest.fixture
+def nginx(make_nginx):
+    """An nginx in front of service web, not yet started."""
+    return make_nginx("web")
+
+
+@pytest.fixture
+def backends():
+    """Servers on loopback that say who they are."""
+    made = Backends()
     yield made
-    print(made.log() if made.process else "")
     made.close()
