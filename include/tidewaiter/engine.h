@@ -23,12 +23,33 @@ struct engine_report {
 struct engine_result {
     const char *bytes; /* borrowed until the next call of the engine */
     size_t len;
-    size_t upstreams;    /* blocks in bytes */
-    size_t servers;      /* in them, without placeholders */
-    size_t empty;        /* blocks that hold only a placeholder, or servers of the past */
-    size_t live_servers; /* servers in the live file, as adopted or committed */
+    size_t upstreams; /* blocks in bytes */
+    size_t servers;   /* in them, without placeholders */
+    /* names for which the registry has no server: their blocks hold a placeholder, or servers of the past */
+    size_t empty;
+    size_t excluded; /* servers, sets of directives and blocks left out because of exclude() */
+    size_t excluded_servers; /* servers that would be in bytes without that */
+    /*
+     * Servers in the live file, as adopted or committed, with those that exclude() kept out of it. What is
+     * excluded has not gone away: the loss is that from live_servers to servers + excluded_servers.
+     */
+    size_t live_servers;
     const struct engine_report *reports; /* borrowed like bytes, and from the table */
     size_t n_reports;
+};
+
+enum engine_blame_kind {
+    ENGINE_BLAME_LINE,     /* what stands in that line */
+    ENGINE_BLAME_UPSTREAM, /* the upstream of that name, as a whole: somebody else has the name */
+    ENGINE_BLAME_ZONE,     /* the shared memory zone of that name */
+};
+
+/* Where the judge of a file says the fault is. */
+struct engine_blame {
+    enum engine_blame_kind kind;
+    size_t line; /* of the bytes that were rendered last, from 1; 0: it names no line of them */
+    const char *name; /* of the upstream or the zone; NULL for a line */
+    size_t name_len;
 };
 
 struct engine;
@@ -46,6 +67,17 @@ struct engine_ops {
     size_t (*adopt)(struct engine *g, const char *bytes, size_t len);
     /* The bytes of the last render() are live now. At most once for each render(). */
     void (*commit)(struct engine *g);
+    /*
+     * What was rendered last was refused because of this place, whether it was committed or not. The next
+     * render() leaves out the least that stands there, and each further blame takes one step more: a
+     * server; the directives of a block; then all its servers; then the block. A block whose name is taken
+     * is left out at once. render() goes on leaving it out until what the registry says about that block
+     * changes, or readmit(). ret (all borrowed until the next call) says of whom and what. -ENOENT:
+     * nothing there can be left out; nothing changes.
+     */
+    int (*exclude)(struct engine *g, const struct engine_blame *b, struct engine_report *ret);
+    /* Gives what was excluded another chance. */
+    void (*readmit)(struct engine *g);
     void (*free)(struct engine *g);
 };
 

@@ -195,6 +195,15 @@ static void nginx_commit(struct engine *g)
     n->rendered = false;
 }
 
+static int nginx_exclude(struct engine *g, const struct engine_blame *b, struct engine_report *ret)
+{
+    return -ENOENT;
+}
+
+static void nginx_readmit(struct engine *g)
+{
+}
+
 static void nginx_free(struct engine *g)
 {
     struct nginx_engine *n = self(g);
@@ -212,6 +221,8 @@ static const struct engine_ops nginx_ops = {
     .render = nginx_render,
     .adopt = nginx_adopt,
     .commit = nginx_commit,
+    .exclude = nginx_exclude,
+    .readmit = nginx_readmit,
     .free = nginx_free,
 };
 
