@@ -46,6 +46,20 @@ need_engine() {
     fi
 }
 
+need_nginx() {
+    need_command nginx nginx-light
+}
+
+# Built in, as in nginx.org's own package, or a module beside it.
+need_nginx_stream() {
+    local words
+    words=$(PATH=$PATH:/usr/sbin:/sbin nginx -V 2>&1) || words=
+    case " $words " in
+    *' --with-stream '*) ;;
+    *) need_file /usr/lib/nginx/modules/ngx_stream_module.so libnginx-mod-stream ;;
+    esac
+}
+
 packages_install() { # packages_install LOG: what need_* found missing; 1 with the reason in LOG
     local log=$1 policy=/usr/sbin/policy-rc.d
     [ ${#PACKAGES_MISSING[@]} -gt 0 ] || return 0
