@@ -3,9 +3,9 @@
  * has only lines of a known form, whatever the services say. A second half of the input is taken as the
  * live file of an earlier run.
  *
- * Input: first byte: policy (bits 0-1), live file or not (bit 2). Then records, fields ended by '\n':
- * name, host, port, weight, attributes "key=value" until an empty line. A line "\x01" ends the records;
- * what follows is the live file, behind the header.
+ * Input: first byte: policy (modulo 3), live file or not (bit 2), http or stream (bit 3). Then records,
+ * fields ended by '\n': name, host, port ("53/udp", "80/sctp"; tcp without), weight, attributes "key=value"
+ * until an empty line. A line "\x01" ends the records; what follows is the live file, behind the header.
  */
 #include <ctype.h>
 #include <stdint.h>
@@ -48,6 +48,11 @@ static void put_record(struct table *t, unsigned i, char *name, char **at, char 
             attrs[n_attrs++] = (struct service_attr){line, equals + 1};
         }
     }
+    const char *slash = port ? strchr(port, '/') : NULL;
+    enum service_proto proto = SERVICE_TCP;
+    if (slash && !service_proto_parse(slash + 1, &proto)) {
+        proto = SERVICE_TCP;
+    }
     char id[32];
     snprintf(id, sizeof(id), "n:c:%u", i);
     struct service_spec spec = {
@@ -55,6 +60,7 @@ static void put_record(struct table *t, unsigned i, char *name, char **at, char 
         .id = id,
         .host = host ? host : "10.0.0.1",
         .port = port ? (uint16_t)strtoul(port, NULL, 10) : 80,
+        .proto = proto,
         .weight = weight && *weight ? (int)strtol(weight, NULL, 10) : SERVICE_WEIGHT_UNSET,
         .attrs = attrs,
         .n_attrs = n_attrs,
@@ -103,9 +109,10 @@ static const char *check_server(const char *p, bool *backup)
     return p;
 }
 
-/* Returns the line's end when it is one that may stand in a block. */
-static const char *check_directive(const char *p, size_t *primaries)
+/* Returns the line's end when it is one that may stand in a block of that context. */
+static const char *check_directive(const char *p, enum nginx_context context, size_t *primaries)
 {
+    bool http = context == NGINX_HTTP;
     const char *q;
     bool backup = false;
     if (!(p = skip(p, "    "))) {
@@ -114,21 +121,21 @@ static const char *check_directive(const char *p, size_t *primaries)
     if ((q = skip(p, "server "))) {
         q = check_server(q, &backup);
         *primaries += !backup;
-    } else if ((q = skip(p, "keepalive "))) {
+    } else if (http && (q = skip(p, "keepalive "))) {
         q = skip_set(q, DIGITS);
     } else if ((q = skip(p, "zone "))) {
-        q = skip(q, "") ? q + strcspn(q, " \n") : NULL;
-        q = q ? skip_set(skip(q, " "), DIGITS) : NULL;
+        q += strcspn(q, ": \n");
+        q = skip_set(skip(q, http ? " " : ":stream "), DIGITS);
         q = q ? q + 1 : NULL; /* k, m, and K, M in a file that people wrote */
     } else if ((q = skip(p, "hash "))) {
         q = skip_set(q, "$abcdefghijklmnopqrstuvwxyz_0123456789 ");
-    } else if (!(q = skip(p, "least_conn")) && !(q = skip(p, "ip_hash"))) {
-        q = skip(p, "random");
+    } else if (!(q = skip(p, "least_conn")) && !(q = skip(p, "random")) && http) {
+        q = skip(p, "ip_hash");
     }
     return skip(q, ";\n");
 }
 
-static void check_output(const char *text, size_t len, size_t blocks)
+static void check_output(enum nginx_context context, const char *text, size_t len, size_t blocks)
 {
     char last[SERVICE_NAME_MAX + 1] = "";
     size_t seen = 0;
@@ -147,7 +154,7 @@ static void check_output(const char *text, size_t len, size_t blocks)
         must((p = skip(p + n, " {\n")) != NULL);
         size_t primaries = 0;
         for (const char *q; !(q = skip(p, "}\n"));) {
-            q = check_directive(p, &primaries);
+            q = check_directive(p, context, &primaries);
             must(q);
             p = q;
         }
@@ -160,17 +167,19 @@ static void check_output(const char *text, size_t len, size_t blocks)
 
 /* ---- the driver ---- */
 
-static struct engine *new_engine(enum nginx_empty empty)
+static struct engine *new_engine(enum nginx_context context, enum nginx_empty empty)
 {
+    const struct nginx_options o = {.context = context, .empty = empty};
     struct engine *g = NULL;
-    must(nginx_engine_new(&g, &(struct nginx_options){.empty = empty}, NULL) == 0);
+    must(nginx_engine_new(&g, &o, NULL) == 0);
     return g;
 }
 
-static void render(struct engine *g, const struct table *t, struct engine_result *res)
+static void render(struct engine *g, enum nginx_context context, const struct table *t,
+                   struct engine_result *res)
 {
     must(g->ops->render(g, t, res, NULL) == 0);
-    check_output(res->bytes, res->len, res->upstreams);
+    check_output(context, res->bytes, res->len, res->upstreams);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -180,7 +189,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     char *input = xmemdup0(data, size);
     char *at = input + 1, *end = input + size, *line;
-    struct engine *g = new_engine((enum nginx_empty)((unsigned char)*input % 3));
+    enum nginx_context context = *input & 8 ? NGINX_STREAM : NGINX_HTTP;
+    struct engine *g = new_engine(context, (enum nginx_empty)((unsigned char)*input % 3));
     bool with_live = *input & 4;
     struct table t = TABLE_NULL;
     for (unsigned i = 0; (line = next_line(&at, end)) && strcmp(line, "\x01") != 0; i++) {
@@ -194,21 +204,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         buf_deinit(&live);
     }
     struct engine_result res, again, kept;
-    render(g, &t, &res);
+    render(g, context, &t, &res);
     g->ops->commit(g);
 
     /* what was written is read back in full, and kept when everything is gone */
-    struct engine *reader = new_engine(NGINX_EMPTY_KEEP);
+    struct engine *reader = new_engine(context, NGINX_EMPTY_KEEP);
     struct table none = TABLE_NULL;
     must(reader->ops->adopt(reader, res.bytes, res.len) == 0);
-    render(reader, &none, &kept);
+    render(reader, context, &none, &kept);
     must(kept.len == res.len && memcmp(kept.bytes, res.bytes, res.len) == 0);
     must(kept.servers == res.servers);
     /* the same table gives the same bytes */
     must(reader->ops->adopt(reader, res.bytes, res.len) == 0);
     CLEANUP_FREE char *first = xmemdup0(res.bytes, res.len);
     size_t len = res.len;
-    render(g, &t, &again);
+    render(g, context, &t, &again);
     must(again.len == len && memcmp(again.bytes, first, len) == 0);
 
     engine_free(reader);

@@ -12,13 +12,16 @@
 #define GOOD              BLOCK("good", "    server 10.0.0.1:80;\n")
 
 /* What KEEP makes of a live file when the registry is empty. */
-static char *keep(const char *live, size_t *ret_skipped, size_t *ret_servers)
+static char *keep_in(enum nginx_context context, const char *live, size_t *ret_skipped,
+                     size_t *ret_servers)
 {
     struct engine *g = NULL;
     struct engine_result res;
     struct table none = TABLE_NULL;
-    assert_int_equal(nginx_engine_new(&g, &(struct nginx_options){.empty = NGINX_EMPTY_KEEP}, NULL),
-                     0);
+    assert_int_equal(
+        nginx_engine_new(&g, &(struct nginx_options){.context = context, .empty = NGINX_EMPTY_KEEP},
+                         NULL),
+        0);
     *ret_skipped = g->ops->adopt(g, live, strlen(live));
     assert_int_equal(g->ops->render(g, &none, &res, NULL), 0);
     assert_int_equal(res.live_servers, res.servers);
@@ -26,6 +29,11 @@ static char *keep(const char *live, size_t *ret_skipped, size_t *ret_servers)
     char *out = xmemdup0(res.bytes, res.len);
     engine_free(g);
     return out;
+}
+
+static char *keep(const char *live, size_t *ret_skipped, size_t *ret_servers)
+{
+    return keep_in(NGINX_HTTP, live, ret_skipped, ret_servers);
 }
 
 static void good_blocks_are_kept(void **state)
@@ -95,6 +103,59 @@ static void a_bad_block_is_kept_by_name(void **state)
             fail_msg("%s became\n%s", buf_str(&live), out);
         }
         assert_int_equal(servers, 1);
+        buf_deinit(&live);
+    }
+}
+
+static void a_stream_file_has_lines_of_its_own(void **state)
+{
+    static const char text[] = NGINX_HEADER BLOCK(
+        "all", "    zone all:stream 64k;\n    hash $remote_addr$protocol consistent;\n"
+               "    server 10.0.0.1:53 weight=2 max_conns=1 max_fails=0 fail_timeout=1m;\n"
+               "    server [::1]:53 down;\n")
+        BLOCK("backup", "    least_conn;\n    server 10.0.0.1:53;\n"
+                        "    server 10.0.0.2:53 backup;\n");
+    size_t skipped, servers;
+    CLEANUP_FREE char *out = keep_in(NGINX_STREAM, text, &skipped, &servers);
+    assert_string_equal(out, text);
+    assert_int_equal(skipped, 0);
+    assert_int_equal(servers, 4);
+
+    /* what one context takes and the other does not; "1" is the name of both blocks */
+    static const struct {
+        enum nginx_context refuses;
+        const char *line;
+    } foreign[] = {
+        {NGINX_STREAM, "    ip_hash;\n"},         {NGINX_STREAM, "    keepalive 8;\n"},
+        {NGINX_STREAM, "    hash $uri;\n"},       {NGINX_STREAM, "    zone 1 64k;\n"},
+        {NGINX_HTTP, "    zone 1:stream 64k;\n"}, {NGINX_HTTP, "    hash $protocol;\n"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(foreign); i++) {
+        struct buf live = BUF_INIT(65536);
+        buf_printf(&live, "%s\nupstream 1 {\n%s    server 10.0.0.1:80;\n}\n", NGINX_HEADER,
+                   foreign[i].line);
+        for (int c = NGINX_HTTP; c <= NGINX_STREAM; c++) {
+            CLEANUP_FREE char *kept =
+                keep_in((enum nginx_context)c, buf_str(&live), &skipped, &servers);
+            bool refused = foreign[i].refuses == (enum nginx_context)c;
+            const char *want = refused ? NGINX_HEADER BLOCK("1", "    server 127.0.0.1:9 down;\n")
+                                       : buf_str(&live);
+            if (strcmp(kept, want) != 0 || skipped != refused || servers != !refused) {
+                fail_msg("in %d %s became\n%s", c, buf_str(&live), kept);
+            }
+        }
+        buf_deinit(&live);
+    }
+
+    /* names that only begin as the zone's */
+    static const char *const zones[] = {"zone 1:streams 64k;", "zone 1:stream64k;",
+                                        "zone 1:strea 64k;", "zone 1:stream", "zone 2:stream 64k;"};
+    for (size_t i = 0; i < ARRAY_LEN(zones); i++) {
+        struct buf live = BUF_INIT(65536);
+        buf_printf(&live, "%s\nupstream 1 {\n    %s\n    server 10.0.0.1:80;\n}\n", NGINX_HEADER,
+                   zones[i]);
+        CLEANUP_FREE char *kept = keep_in(NGINX_STREAM, buf_str(&live), &skipped, &servers);
+        assert_string_equal(kept, NGINX_HEADER BLOCK("1", "    server 127.0.0.1:9 down;\n"));
         buf_deinit(&live);
     }
 }
@@ -180,6 +241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_blocks_are_kept),
         cmocka_unit_test(a_bad_block_is_kept_by_name),
+        cmocka_unit_test(a_stream_file_has_lines_of_its_own),
         cmocka_unit_test(what_is_between_blocks_is_skipped),
         cmocka_unit_test(memory_is_that_of_the_live_file),
         cmocka_unit_test(names_that_are_not_selected_any_more_go),
