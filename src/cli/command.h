@@ -13,7 +13,7 @@ struct options_command;
 #define EXIT_FAILED 1
 #define EXIT_USAGE  2
 
-struct command {
+struct subcommand {
     const char *name;
     const char *summary; /* one line, for the list of commands */
     int (*run)(int argc, char **argv);
@@ -29,11 +29,11 @@ int command_explain(int argc, char **argv);
 int command_registrator(int argc, char **argv);
 int command_help(int argc, char **argv);
 
-extern const struct command commands[];
+extern const struct subcommand commands[];
 extern const size_t n_commands;
 
 /* NULL when there is no such command. */
-const struct command *command_find(const char *name);
+const struct subcommand *command_find(const char *name);
 
 void command_print_version(void);
 void command_registrator_help(void);

@@ -17,7 +17,7 @@
 #include "config/ls_settings.h"
 #include "config/render_settings.h"
 
-const struct command commands[] = {
+const struct subcommand commands[] = {
     {"agent", "watch Docker and keep a registry true to its containers", command_agent,
      &agent_command},
     {"render", "watch a registry and keep nginx upstreams true to it", command_render,
@@ -31,7 +31,7 @@ const struct command commands[] = {
 };
 const size_t n_commands = ARRAY_LEN(commands);
 
-const struct command *command_find(const char *name)
+const struct subcommand *command_find(const char *name)
 {
     for (size_t i = 0; i < n_commands; i++) {
         if (streq(commands[i].name, name)) {
@@ -69,7 +69,7 @@ int command_help(int argc, char **argv)
         return EXIT_DONE;
     }
     if (argc > 0 && !str_starts(argv[0], "-")) {
-        const struct command *c = command_find(argv[0]);
+        const struct subcommand *c = command_find(argv[0]);
         if (!c) {
             fprintf(stderr,
                     "tidewaiter: there is no command \"%s\"; `tidewaiter help` lists them\n",

@@ -7,7 +7,7 @@
 #include "base/str.h"
 #include "cli/command.h"
 
-static int run(const struct command *c, int argc, char **argv)
+static int run(const struct subcommand *c, int argc, char **argv)
 {
     int status = c->run(argc, argv);
     if (fflush(stdout) != 0 || ferror(stdout)) {
@@ -18,16 +18,16 @@ static int run(const struct command *c, int argc, char **argv)
 }
 
 /* The command whose name the program was called by, or NULL. */
-static const struct command *linked(const char *program)
+static const struct subcommand *linked(const char *program)
 {
     const char *slash = program ? strrchr(program, '/') : NULL;
-    const struct command *c = program ? command_find(slash ? slash + 1 : program) : NULL;
+    const struct subcommand *c = program ? command_find(slash ? slash + 1 : program) : NULL;
     return c && c->link ? c : NULL;
 }
 
 int main(int argc, char **argv)
 {
-    const struct command *link = linked(argv[0]);
+    const struct subcommand *link = linked(argv[0]);
     if (link) {
         return run(link, argc - 1, argv + 1);
     }
@@ -43,7 +43,7 @@ int main(int argc, char **argv)
     if (streq(name, "--help") || streq(name, "-help") || streq(name, "-h")) {
         return command_help(0, NULL);
     }
-    const struct command *c = command_find(name);
+    const struct subcommand *c = command_find(name);
     if (!c) {
         fprintf(stderr, "tidewaiter: there is no command \"%s\"; `tidewaiter help` lists them\n",
                 name);
