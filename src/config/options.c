@@ -92,6 +92,7 @@ static void store(struct options_base *base, const struct option *o, const union
         memcpy(field, &v->flag, sizeof(v->flag));
         break;
     case OPTION_STRING:
+    case OPTION_COMMAND:
         *(const char **)field = arena_strdup(&base->arena, v->text);
         break;
     case OPTION_LIST:

@@ -36,6 +36,9 @@ enum option_type {
     OPTION_ENUM,     /* an enum whose values count from 0 in the order of choices */
     OPTION_MODE,     /* mode_t: octal up to 0777, or "keep" = FS_MODE_KEEP */
     OPTION_SPAN,     /* struct option_span: MIN[:MAX]; without MAX it is four times MIN */
+    /* const char *: one string for the shell, or an argument vector as a JSON array of strings, whose
+     * text begins with `["`. The file may give a sequence, which becomes that text. */
+    OPTION_COMMAND,
 };
 
 #define OPTION_DURATION_MAX (UINT64_C(365) * 86400 * MSEC_PER_SEC)

@@ -12,14 +12,23 @@ struct render_settings {
     struct options_base base;
     struct common_settings common;
     struct registry_settings registry;
-    const char *output; /* NULL: stdout, once */
+    struct docker_settings docker;      /* for nginx in a container */
+    const char *output, *stream_output; /* NULL: none; neither: stdout, once */
     struct option_list services, expect;
     enum setting_empty empty;
     msec_t hold;
+    unsigned max_drop; /* percent; 100: off */
     struct option_span wait;
-    const char *check, *reload; /* NULL: none */
-    mode_t mode;                /* FS_MODE_KEEP: that of the file in place, else 0644 */
-    bool once, dry_run;
+    const char *nginx;          /* "local", "local:/CONF" or "container:NAME"; NULL: none */
+    const char *check, *reload; /* commands, see OPTION_COMMAND; NULL: none */
+    bool strict;
+    unsigned old_workers;
+    mode_t mode; /* FS_MODE_KEEP: that of the file in place, else 0644 */
+    uid_t uid;   /* of the files; -1: that of the file in place, else this process's */
+    gid_t gid;
+    bool backup;
+    bool once, dry_run, diff;
+    const char *owner, *group; /* as given; uid and gid are what they mean */
 };
 
 extern const struct options_command render_command;

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/json.h"
+#include "base/must.h"
 #include "base/str.h"
 #include "config/value.h"
 
@@ -39,6 +40,26 @@ static void put_text(const struct option *o, const char *text, struct buf *out)
     json_put_str(&w, buf_str(&shown));
 }
 
+/* An argument vector is shown as the sequence that the file would have. */
+static void put_command(const struct option *o, const char *text, struct buf *out)
+{
+    CLEANUP_JSON json *vector = NULL;
+    if (!text || !str_starts(text, "[\"")) {
+        put_text(o, text, out);
+        return;
+    }
+    must(json_parse(&vector, text, strlen(text), NULL) == 0);
+    struct json_writer w;
+    json_begin(&w, out);
+    json_array(&w);
+    for (const json *it = json_first(vector); it; it = json_next(it)) {
+        struct buf shown CLEANUP(buf_deinit) = BUF_INIT(SHOW_VALUE_MAX);
+        option_mask_passwords(json_value(it), &shown);
+        json_put_str(&w, buf_str(&shown));
+    }
+    json_array_end(&w);
+}
+
 static void put_value(const struct option *o, const void *field, struct buf *out)
 {
     switch (o->type) {
@@ -47,6 +68,9 @@ static void put_value(const struct option *o, const void *field, struct buf *out
         break;
     case OPTION_STRING:
         put_text(o, *(const char *const *)field, out);
+        break;
+    case OPTION_COMMAND:
+        put_command(o, *(const char *const *)field, out);
         break;
     case OPTION_UINT:
         buf_printf(out, "%u", *(const unsigned *)field);

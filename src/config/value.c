@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/json.h"
 #include "base/must.h"
 #include "base/str.h"
 #include "config/nearest.h"
@@ -52,7 +53,8 @@ void option_value_name(const struct option *o, struct buf *out)
     }
     static const char *const names[] = {
         [OPTION_STRING] = "TEXT",   [OPTION_LIST] = "TEXT", [OPTION_UINT] = "NUMBER",
-        [OPTION_DURATION] = "TIME", [OPTION_MODE] = "MODE", [OPTION_SPAN] = "MIN[:MAX]"};
+        [OPTION_DURATION] = "TIME", [OPTION_MODE] = "MODE", [OPTION_SPAN] = "MIN[:MAX]",
+        [OPTION_COMMAND] = "CMD"};
     buf_puts(out, o->value_name ? o->value_name : names[o->type]);
 }
 
@@ -93,6 +95,10 @@ void option_value_allowed(const struct option *o, struct buf *out)
         for (size_t i = 0; o->choices[i]; i++) {
             buf_printf(out, "%s%s", i == 0 ? "" : o->choices[i + 1] ? ", " : " or ", o->choices[i]);
         }
+        break;
+    case OPTION_COMMAND:
+        buf_puts(out, "a command for the shell, or an array of strings such as [\"nginx\",\"-t\"] "
+                      "whose first is the program");
         break;
     case OPTION_STRING:
     case OPTION_LIST:
@@ -225,6 +231,24 @@ static bool parse_choice(const struct option *o, const char *text, unsigned *ret
     return false;
 }
 
+/* Text that begins as an array of strings is one, and names a program. */
+static bool is_command(const char *text)
+{
+    if (!str_starts(text, "[\"")) {
+        return !*text || text[strspn(text, " \t\r\n")];
+    }
+    CLEANUP_JSON json *array = NULL;
+    if (json_parse(&array, text, strlen(text), NULL) < 0) {
+        return false;
+    }
+    for (const json *it = json_first(array); it; it = json_next(it)) {
+        if (!json_value(it)) {
+            return false;
+        }
+    }
+    return *json_value(json_first(array)) != '\0';
+}
+
 static bool parse_typed(const struct option *o, const char *text, union option_value *ret)
 {
     uint64_t v = 0;
@@ -235,6 +259,9 @@ static bool parse_typed(const struct option *o, const char *text, union option_v
     case OPTION_LIST:
         ret->text = *text ? text : NULL;
         return true;
+    case OPTION_COMMAND:
+        ret->text = *text ? text : NULL;
+        return is_command(text);
     case OPTION_UINT:
         must(o->max <= UINT32_MAX);
         if (!str_to_u64(text, o->min, o->max, &v)) {

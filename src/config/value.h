@@ -6,7 +6,7 @@
 
 union option_value {
     bool flag;
-    const char *text; /* STRING and LIST: borrowed; NULL for "" */
+    const char *text; /* STRING, COMMAND and LIST: borrowed; NULL for "" */
     unsigned number;
     msec_t duration;
     mode_t mode;

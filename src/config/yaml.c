@@ -6,10 +6,12 @@
  *       filter: [label=public, name=web-*]
  *
  * Happy path: libyaml's events are read as a mapping of sections, each a mapping of option names to a
- * scalar or, for list options, a sequence of scalars. No tree is built.
+ * scalar or, for lists and commands, a sequence of scalars. No tree is built.
  * Failure: file:line:column, what was found, what is allowed, the nearest name. Anchors' aliases are
  * refused, so that no small file can mean a large one.
  */
+#include "base/alloc.h"
+#include "base/json.h"
 #include "base/must.h"
 #include "base/str.h"
 #include "config/internal.h"
@@ -20,6 +22,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <yaml.h>
+
+/* every byte of a file may become an escape of six */
+#define VECTOR_TEXT_MAX (OPTIONS_FILE_MAX * 8)
 
 struct reader {
     struct options_state *state;
@@ -165,6 +170,41 @@ static int read_list(struct reader *r, const struct section *s, const struct opt
     return code;
 }
 
+/* An argument vector becomes its JSON text. */
+static int read_vector(struct reader *r, const struct section *s, const struct option *o,
+                       struct err *e)
+{
+    static const char allowed[] = "a list of plain values, the first of which names a program";
+    struct buf text CLEANUP(buf_deinit) = BUF_INIT(VECTOR_TEXT_MAX);
+    struct json_writer w;
+    json_begin(&w, &text);
+    json_array(&w);
+    bool named = false;
+    int code;
+    while ((code = next(r, e)) == 0 && r->event.type != YAML_SEQUENCE_END_EVENT) {
+        const char *item;
+        code = scalar(r, allowed, &item, e);
+        if (code < 0) {
+            return code;
+        }
+        if (is_null(r) || (!named && !*item)) {
+            break; /* as an argument, null would be an empty word without anyone having said so */
+        }
+        named = true;
+        json_put_str(&w, item);
+    }
+    if (code < 0) {
+        return code;
+    }
+    if (r->event.type != YAML_SEQUENCE_END_EVENT || !named) {
+        err_set(e, ERR_INVALID, -EINVAL, "found nothing, allowed: %s", allowed);
+        return fail(r, e);
+    }
+    json_array_end(&w);
+    must(buf_error(&text) == 0);
+    return apply(r, s, o, buf_str(&text), e);
+}
+
 static int read_value(struct reader *r, const struct section *s, const struct option *o,
                       struct err *e)
 {
@@ -174,6 +214,9 @@ static int read_value(struct reader *r, const struct section *s, const struct op
     }
     if (r->event.type == YAML_SEQUENCE_START_EVENT && o->type == OPTION_LIST) {
         return read_list(r, s, o, e);
+    }
+    if (r->event.type == YAML_SEQUENCE_START_EVENT && o->type == OPTION_COMMAND) {
+        return read_vector(r, s, o, e);
     }
     struct buf allowed = BUF_INIT(1024);
     buf_puts(&allowed, o->type == OPTION_LIST ? "a list, or one value: " : "");
