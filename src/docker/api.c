@@ -11,7 +11,6 @@
  */
 #include "docker/api.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -162,29 +161,13 @@ static void on_done(struct http_request *r, const struct http_result *res)
     }
 }
 
-/* Docker's own rule for names, which ids fulfil too. */
-static bool is_reference(const char *ref)
-{
-    if (!isalnum((unsigned char)ref[0])) {
-        return false;
-    }
-    for (const char *p = ref; *p; p++) {
-        if (!isalnum((unsigned char)*p) && !strchr("_.-", *p)) {
-            return false;
-        }
-    }
-    return strlen(ref) < DOCKER_NAME_MAX;
-}
-
 int docker_lookup_start(struct docker_lookup *l, struct io *io, const struct http_peer *peer,
                         const char *ref, docker_lookup_fn done, void *ctx, struct err *e)
 {
     const char *name = ref[0] == '/' ? ref + 1 : ref;
-    if (!is_reference(name)) {
-        return err_set(e, ERR_INVALID, -EINVAL,
-                       "\"%.80s\" is no container: a name or an id has letters, digits, '_', '.' "
-                       "and '-' only",
-                       ref);
+    int r = docker_check_reference(name, e);
+    if (r < 0) {
+        return r;
     }
     must(!http_running(&l->req));
     l->req.done = on_done;

@@ -9,6 +9,7 @@
  */
 #include "docker/peer.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -161,6 +162,20 @@ int docker_peer_init(struct docker_peer *ret, const char *url, bool tls_verify,
 }
 
 /* ---- paths ---- */
+
+/* Docker's own rule for names, which ids fulfil too. */
+int docker_check_reference(const char *ref, struct err *e)
+{
+    bool ok = isalnum((unsigned char)ref[0]) && strlen(ref) < DOCKER_NAME_MAX;
+    for (const char *p = ref; ok && *p; p++) {
+        ok = isalnum((unsigned char)*p) || strchr("_.-", *p);
+    }
+    return ok ? 0
+              : err_set(e, ERR_INVALID, -EINVAL,
+                        "\"%.80s\" is no container: a name or an id has letters, digits, '_', '.' "
+                        "and '-' only",
+                        ref);
+}
 
 static void put_escaped(struct buf *out, const char *text)
 {

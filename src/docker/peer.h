@@ -35,6 +35,9 @@ int docker_peer_init(struct docker_peer *ret, const char *url, bool tls_verify,
                      const char *cert_path, struct err *e) WARN_UNUSED;
 void docker_peer_deinit(struct docker_peer *p); /* idempotent */
 
+/* -EINVAL for what can be neither a name nor an id (nor its beginning) of a container. */
+int docker_check_reference(const char *ref, struct err *e) WARN_UNUSED;
+
 /* ---- paths; prefix is "" or "/v1.NN" (docker_api_prefix) ---- */
 
 void docker_path_ping(struct buf *out);
