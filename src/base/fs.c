@@ -3,7 +3,7 @@
  * reader sees the old file or the new one, never a part.
  * Failure: before the rename the file in place is untouched and the staged file is removed; a crash may
  * leave a staged ".<base>.tw-XXXXXX" behind. A target that is a symbolic link keeps being one: the file it
- * leads to is replaced.
+ * leads to is replaced. Writing over a file in place is here too, for files on which something is mounted.
  * Not done: extended attributes and ACLs of the file in place are not carried over.
  */
 #include "base/fs.h"
@@ -43,7 +43,7 @@ static enum err_class class_of(int errnum)
     }
 }
 
-static int failed(struct err *e, const char *doing, const char *path, int errnum)
+int fs_error(struct err *e, const char *doing, const char *path, int errnum)
 {
     return err_set(e, class_of(errnum), -errnum, "%s %s: %s", doing, path,
                    strerrordesc_np(errnum) ? strerrordesc_np(errnum) : "unknown error");
@@ -52,9 +52,11 @@ static int failed(struct err *e, const char *doing, const char *path, int errnum
 int fs_read(const char *path, struct buf *out, struct err *e)
 {
     CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return failed(e, "open", path, errno);
-    }
+    return fd < 0 ? fs_error(e, "open", path, errno) : fs_read_fd(fd, path, out, e);
+}
+
+int fs_read_fd(int fd, const char *path, struct buf *out, struct err *e)
+{
     const size_t before = out->len;
     char chunk[FS_READ_CHUNK];
     for (;;) {
@@ -65,7 +67,7 @@ int fs_read(const char *path, struct buf *out, struct err *e)
         if (n < 0) {
             int errnum = errno;
             buf_truncate(out, before);
-            return failed(e, "read", path, errnum);
+            return fs_error(e, "read", path, errnum);
         }
         if (n == 0) {
             return 0;
@@ -95,29 +97,70 @@ static int write_all(int fd, const char *p, size_t len)
     return 0;
 }
 
-/* "<folder>/.<base>.tw-XXXXXX" for mkostemp(). */
-static char *staged_template(const char *target)
+/* What was not asked for is kept where that is allowed, and not worth a word where it is not. */
+static int keep_owner(int fd, const struct stat *st, uid_t owner, gid_t group)
 {
-    const char *slash = strrchr(target, '/');
-    int folder = slash ? (int)(slash + 1 - target) : 0;
-    char *text = NULL;
-    must(asprintf(&text, "%.*s.%s.tw-XXXXXX", folder, target, target + folder) >= 0);
-    return text;
+    if ((owner == FS_OWNER_KEEP || owner == st->st_uid) &&
+        (group == FS_GROUP_KEEP || group == st->st_gid)) {
+        return 0;
+    }
+    return fchown(fd, owner, group) == 0 || errno == EPERM || errno == EINVAL ? 0 : -errno;
 }
 
-/* Owner first: changing it clears the set-id bits of a mode set before. */
-static int take_over_attributes(int fd, const char *target, mode_t mode)
+static int give(int fd, const struct stat *st, const struct fs_how *how, const char *path,
+                struct err *e)
+{
+    if ((how->owner == FS_OWNER_KEEP || how->owner == st->st_uid) &&
+        (how->group == FS_GROUP_KEEP || how->group == st->st_gid)) {
+        return 0;
+    }
+    if (fchown(fd, how->owner, how->group) == 0) {
+        return 0;
+    }
+    int errnum = errno;
+    int r = fs_error(e, "set owner and group of", path, errnum);
+    if (errnum == EPERM) {
+        return err_set(e, ERR_AUTH, r,
+                       "set owner and group of %s: not permitted; only root may give files away, "
+                       "others may choose among their own groups",
+                       path);
+    }
+    return r;
+}
+
+/*
+ * Owner first: changing it clears the set-id bits of a mode set before. in_place: the file that the one
+ * behind fd is to replace; NULL: it is none, or the file itself.
+ */
+static int set_attributes(int fd, const struct stat *in_place, const struct fs_how *how,
+                          const char *path, struct err *e)
 {
     struct stat st;
-    bool in_place = stat(target, &st) == 0;
-    if (in_place && (st.st_uid != geteuid() || st.st_gid != getegid()) &&
-        fchown(fd, st.st_uid, st.st_gid) < 0 && errno != EPERM) {
-        return -errno;
+    if (fstat(fd, &st) < 0) {
+        return fs_error(e, "look at", path, errno);
     }
-    if (mode == FS_MODE_KEEP) {
-        mode = in_place ? st.st_mode & 07777 : 0644;
+    int r = give(fd, &st, how, path, e);
+    if (r < 0) {
+        return r;
     }
-    return fchmod(fd, mode) < 0 ? -errno : 0;
+    mode_t mode = how->mode;
+    if (in_place) {
+        uid_t owner = how->owner == FS_OWNER_KEEP ? in_place->st_uid : FS_OWNER_KEEP;
+        gid_t group = how->group == FS_GROUP_KEEP ? in_place->st_gid : FS_GROUP_KEEP;
+        /* apart: who may not keep the owner may still be in the group */
+        r = keep_owner(fd, &st, owner, FS_GROUP_KEEP);
+        if (r == 0) {
+            r = keep_owner(fd, &st, FS_OWNER_KEEP, group);
+        }
+        if (r < 0) {
+            return fs_error(e, "keep owner and group of", path, -r);
+        }
+        mode = mode == FS_MODE_KEEP ? in_place->st_mode & 07777 : mode;
+    }
+    if (mode != FS_MODE_KEEP && fchmod(fd, mode) < 0) {
+        return fs_error(e, "set the mode of", path, errno);
+    }
+    return 0;
 }
 
 int fs_replaceable(const char *path, struct err *e)
@@ -130,63 +173,70 @@ int fs_replaceable(const char *path, struct err *e)
     return 0;
 }
 
-int fs_stage(struct fs_staged *ret, const char *path, const void *data, size_t len, mode_t mode,
-             bool durable, struct err *e)
+static int fill(int fd, const void *data, size_t len, bool durable)
 {
-    CLEANUP_FREE char *target = realpath(path, NULL);
-    if (!target) {
-        target = xstrdup(path); /* not there yet; if the folder is not either, mkostemp says so */
-    }
-    int r = fs_replaceable(target, e);
+    int r = write_all(fd, data, len);
+    return r == 0 && durable && fsync(fd) < 0 ? -errno : r;
+}
+
+int fs_stage_as(struct fs_staged *ret, const char *path, const void *data, size_t len,
+                const struct fs_how *how, struct err *e)
+{
+    CLEANUP_FREE char *target = how->no_links ? xstrdup(path) : fs_real_path(path);
+    int r = how->no_links ? 0 : fs_replaceable(target, e);
     if (r < 0) {
         return r;
     }
-    CLEANUP_FREE char *staged = staged_template(target);
+    CLEANUP_FREE char *staged = fs_beside(target, ".tw-XXXXXX");
     CLEANUP_CLOSE int fd = mkostemp(staged, O_CLOEXEC);
     if (fd < 0) {
-        return failed(e, "create", staged, errno);
+        return fs_error(e, "create", staged, errno);
     }
-    r = take_over_attributes(fd, target, mode);
+    struct stat st;
+    struct fs_how as = *how;
+    bool in_place = (how->no_links ? lstat(target, &st) : stat(target, &st)) == 0;
+    if (!in_place && as.mode == FS_MODE_KEEP) {
+        as.mode = 0644;
+    }
+    r = set_attributes(fd, in_place ? &st : NULL, &as, target, e);
     if (r == 0) {
-        r = write_all(fd, data, len);
-    }
-    if (r == 0 && durable && fsync(fd) < 0) {
-        r = -errno;
-    }
-    /* a network file system may report a failed write only here */
-    if (close(take_fd(fd)) < 0 && r == 0) {
-        r = -errno;
+        r = fill(fd, data, len, how->durable);
+        /* a network file system may report a failed write only here */
+        if (close(take_fd(fd)) < 0 && r == 0) {
+            r = -errno;
+        }
+        if (r < 0) {
+            r = fs_error(e, "write", staged, -r);
+        }
     }
     if (r < 0) {
         unlink(staged);
-        return failed(e, "write", staged, -r);
+        return r;
     }
     *ret = (struct fs_staged){
-        .path = take_ptr(staged), .target = take_ptr(target), .durable = durable};
+        .path = take_ptr(staged), .target = take_ptr(target), .durable = how->durable};
     return 0;
 }
 
-/* The new name is in place whether or not this succeeds, so there is nothing to report. */
-static void flush_folder(const char *path)
+int fs_stage(struct fs_staged *ret, const char *path, const void *data, size_t len, mode_t mode,
+             bool durable, struct err *e)
 {
-    const char *slash = strrchr(path, '/');
-    CLEANUP_FREE char *folder = slash ? xmemdup0(path, (size_t)(slash + 1 - path)) : xstrdup(".");
-    CLEANUP_CLOSE int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        (void)fsync(fd);
-    }
+    const struct fs_how how = {
+        .mode = mode, .owner = FS_OWNER_KEEP, .group = FS_GROUP_KEEP, .durable = durable};
+    return fs_stage_as(ret, path, data, len, &how, e);
 }
 
 int fs_promote(struct fs_staged *s, struct err *e)
 {
     must(s->path && s->target);
     if (rename(s->path, s->target) < 0) {
-        int r = failed(e, "replace", s->target, errno);
+        int r = fs_error(e, "replace", s->target, errno);
         fs_discard(s);
         return r;
     }
     if (s->durable) {
-        flush_folder(s->target);
+        /* the new name is in place whether or not this succeeds, so there is nothing to report */
+        (void)!fs_flush_folder(s->target, NULL);
     }
     free(take_ptr(s->path)); /* nothing of that name is left to remove */
     fs_discard(s);
@@ -211,22 +261,40 @@ int fs_replace(const char *path, const void *data, size_t len, mode_t mode, bool
     return r < 0 ? r : fs_promote(&staged, e);
 }
 
-int fs_make_parent(const char *path, mode_t mode, struct err *e)
+int fs_replace_as(const char *path, const void *data, size_t len, const struct fs_how *how,
+                  struct err *e)
 {
-    CLEANUP_FREE char *folder = xstrdup(path);
-    for (char *p = folder + 1; *folder && (p = strchr(p, '/')) != NULL; p++) {
-        *p = '\0';
-        struct stat st;
-        if (mkdir(folder, mode) < 0 && errno != EEXIST) {
-            /* a read-only parent is no obstacle where the folder is already there */
-            int errnum = errno;
-            if (stat(folder, &st) < 0 || !S_ISDIR(st.st_mode)) {
-                return failed(e, "create", folder, errnum);
-            }
-        } else if (stat(folder, &st) < 0 || !S_ISDIR(st.st_mode)) {
-            return failed(e, "create", folder, ENOTDIR);
-        }
-        *p = '/';
+    struct fs_staged staged = FS_STAGED_NULL;
+    int r = fs_stage_as(&staged, path, data, len, how, e);
+    return r < 0 ? r : fs_promote(&staged, e);
+}
+
+int fs_overwrite(const char *path, const void *data, size_t len, const struct fs_how *how,
+                 struct err *e)
+{
+    CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return fs_error(e, "open", path, errno);
     }
-    return 0;
+    /* where a file system cannot reserve space, write() will say whether there was enough */
+    if (len > 0 && fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)len) < 0 &&
+        (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)) {
+        return fs_error(e, "reserve space in", path, errno);
+    }
+    int r = write_all(fd, data, len);
+    if (r == 0 && ftruncate(fd, (off_t)len) < 0) {
+        r = -errno;
+    }
+    if (r < 0) {
+        return fs_error(e, "write", path, -r);
+    }
+    r = set_attributes(fd, NULL, how, path, e);
+    if (r < 0) {
+        return r;
+    }
+    r = fsync(fd) < 0 ? -errno : 0;
+    if (close(take_fd(fd)) < 0 && r == 0) {
+        r = -errno;
+    }
+    return r < 0 ? fs_error(e, "write", path, -r) : 0;
 }

@@ -1,6 +1,6 @@
 #pragma once
 /*
- * Files: whole reads with a cap, atomic replacement.
+ * Files: whole reads with a cap, atomic replacement, and names.
  */
 #include "base/buf.h"
 #include "tidewaiter/err.h"
@@ -8,13 +8,30 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+/* Fills e with "<doing> <path>: <what errnum means>" and the class of errnum; returns -errnum. */
+int fs_error(struct err *e, const char *doing, const char *path, int errnum);
+
 /*
  * Appends the file's contents to out (whose maximum is the cap). -ENOENT is returned as such, with e
  * filled; -EFBIG when the file is larger than the buffer takes. On failure out is as it was.
  */
 int fs_read(const char *path, struct buf *out, struct err *e) WARN_UNUSED;
+/* The same from where fd stands; path is for messages. */
+int fs_read_fd(int fd, const char *path, struct buf *out, struct err *e) WARN_UNUSED;
 
 #define FS_MODE_KEEP ((mode_t)-1) /* that of the file in place, else 0644 */
+#define FS_OWNER_KEEP                                                                              \
+    ((uid_t)-1) /* that of the file in place where allowed, else of this process */
+#define FS_GROUP_KEEP ((gid_t)-1)
+
+/* How a file is to be. */
+struct fs_how {
+    mode_t mode;   /* or FS_MODE_KEEP */
+    uid_t owner;   /* or FS_OWNER_KEEP; -EPERM where this process may not give it away */
+    gid_t group;   /* or FS_GROUP_KEEP; likewise */
+    bool durable;  /* flushed to disk, and the folder after the rename */
+    bool no_links; /* a symbolic link is replaced itself: for names that are this program's own */
+};
 
 /*
  * Staged replacement, in the folder of the target:
@@ -38,6 +55,10 @@ struct fs_staged {
         0                                                                                          \
     }
 
+/* Creates the staged file as it is to be: mode, owner and group are set before any name leads to it. */
+int fs_stage_as(struct fs_staged *ret, const char *path, const void *data, size_t len,
+                const struct fs_how *how, struct err *e) WARN_UNUSED;
+
 /* -EINVAL (ERR_INVALID) when something is at path that fs_stage() would refuse; absent is fine. */
 int fs_replaceable(const char *path, struct err *e) WARN_UNUSED;
 
@@ -47,6 +68,28 @@ int fs_promote(struct fs_staged *s, struct err *e) WARN_UNUSED;
 void fs_discard(struct fs_staged *s); /* idempotent; also after promote */
 int fs_replace(const char *path, const void *data, size_t len, mode_t mode, bool durable,
                struct err *e) WARN_UNUSED;
+int fs_replace_as(const char *path, const void *data, size_t len, const struct fs_how *how,
+                  struct err *e) WARN_UNUSED;
+
+/*
+ * Writes into the file that is there, for one that no rename can replace (something is mounted on it), and
+ * flushes it. Not atomic: space is reserved first, so that a full disk leaves the file as it was, but
+ * after other failures, or a crash, it holds a mixture. Attributes that how keeps stay as they are.
+ */
+int fs_overwrite(const char *path, const void *data, size_t len, const struct fs_how *how,
+                 struct err *e) WARN_UNUSED;
 
 /* mkdir -p of the folder that holds path. */
 int fs_make_parent(const char *path, mode_t mode, struct err *e) WARN_UNUSED;
+
+/*
+ * The path without symbolic links (also where the last leads to nothing yet), absolute unless its folder is
+ * missing too. Never NULL; the caller frees it.
+ */
+char *fs_real_path(const char *path);
+
+/* "<folder>/.<base><suffix>" of a path; the caller frees it. */
+char *fs_beside(const char *path, const char *suffix);
+
+/* Flushes the folder that holds path: which names it has. Where that cannot be asked for, nothing is lost. */
+int fs_flush_folder(const char *path, struct err *e) WARN_UNUSED;

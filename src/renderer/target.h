@@ -9,6 +9,18 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#define TARGET_OWNER_KEEP FS_OWNER_KEEP /* that of the file in place, else of this process */
+#define TARGET_GROUP_KEEP FS_GROUP_KEEP
+
+/* One file and how it is to be. */
+struct target_config {
+    const char *path;
+    mode_t mode; /* or FS_MODE_KEEP */
+    uid_t owner; /* or TARGET_OWNER_KEEP */
+    gid_t group; /* or TARGET_GROUP_KEEP */
+    bool backup; /* the file from before the last change stays as "<real path>.bak" */
+};
+
 struct target {
     const char *path; /* borrowed */
     mode_t mode;      /* or FS_MODE_KEEP */
