@@ -1,11 +1,13 @@
 /*
- * Entry: finds the command. The only file that decides the exit status of the process.
+ * Entry: finds the command. The only file that decides the exit status of the process. One word is not a
+ * command of people's: the renderer runs this program with it for each check in place.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/str.h"
 #include "cli/command.h"
+#include "renderer/in_place.h"
 
 static int run(const struct subcommand *c, int argc, char **argv)
 {
@@ -27,6 +29,9 @@ static const struct subcommand *linked(const char *program)
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && streq(argv[1], IN_PLACE_WORD)) {
+        return in_place_main(argc, argv);
+    }
     const struct subcommand *link = linked(argv[0]);
     if (link) {
         return run(link, argc - 1, argv + 1);
