@@ -139,7 +139,7 @@ size_t nginx_log_refusal(const char *text, size_t len, pid_t pid, struct buf *sa
     size_t n_found = 0, n_tries = 0;
     struct line line;
     while (next_line(&rest, &line)) {
-        if (line.pid != pid || !begins(line.level, "[emerg]")) {
+        if ((pid != 0 && line.pid != pid) || !begins(line.level, "[emerg]")) {
             continue;
         }
         if (tries_again(line.text)) {

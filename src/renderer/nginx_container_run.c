@@ -1,0 +1,116 @@
+/*
+ * How an operation on a container's nginx ends, and running nginx there.
+ *
+ * Happy path: the engine runs nginx beside its master, with the same configuration, and its exit status
+ * decides.
+ * Failure: no such program, a signal (out of memory), an engine that cannot run anything: nginx has not
+ * judged, which is unreached. Words for people begin with the container's name.
+ * Not done: which file the words are about; see render/blame.h.
+ */
+#include "renderer/nginx_container.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "render/blame.h"
+
+#define EXIT_CANNOT_RUN 126 /* as shells say it, and engines too */
+#define EXIT_NOT_FOUND  127
+#define EXIT_SIGNAL     128 /* and the signal's number */
+
+/* n may be gone behind this. */
+void nginx_container_finish(struct nginx_container *n, enum nginx_outcome outcome, const char *why)
+{
+    io_timer_stop(&n->timer);
+    nginx_container_set_state(n, CONTAINER_S_IDLE);
+    if (n->task == TASK_COUNT) {
+        n->counted(n->ctx, 0);
+        return;
+    }
+    n->done(n->ctx,
+            &(struct nginx_result){.outcome = outcome, .why = why, .said = buf_str(&n->said)});
+}
+
+void nginx_container_unreached(struct nginx_container *n, const char *fmt, ...)
+{
+    struct err e = ERR_INIT;
+    va_list ap;
+    va_start(ap, fmt);
+    err_vset(&e, ERR_TRANSIENT, -EIO, fmt, ap);
+    va_end(ap);
+    err_wrap(&e, "container %s", n->name);
+    nginx_container_finish(n, NGINX_UNREACHED, e.msg);
+}
+
+void nginx_container_refused(struct nginx_container *n)
+{
+    size_t len;
+    const char *reason = blame_reason(buf_str(&n->said), &len);
+    struct err e = ERR_INIT;
+    (void)err_set(&e, ERR_INVALID, -EINVAL, "container %s: %.*s", n->name, (int)len, reason);
+    nginx_container_finish(n, NGINX_REFUSED, e.msg);
+}
+
+void nginx_container_say(struct nginx_container *n, const char *output)
+{
+    buf_reset(&n->said);
+    for (const char *p = output; *p; p++) {
+        if (*p != '\r') { /* of a terminal */
+            buf_putc(&n->said, *p);
+        }
+    }
+}
+
+static int first_line(const char *text)
+{
+    return (int)strcspn(text, "\r\n");
+}
+
+/* nginx was run in the container: whether it did what it should. If not, the operation has ended. */
+bool nginx_container_ran(struct nginx_container *n, const struct docker_control_result *res,
+                         const char *what, bool judges)
+{
+    if (res->err.class != ERR_NONE) {
+        nginx_container_unreached(n, "%s", res->err.msg);
+        return false;
+    }
+    nginx_container_say(n, res->output);
+    const char *said = buf_str(&n->said);
+    int status = res->exit_status;
+    if (status == 0) {
+        return true;
+    }
+    if (status == EXIT_CANNOT_RUN || status == EXIT_NOT_FOUND) {
+        nginx_container_unreached(n, "%s cannot be run: %.*s", what, first_line(said), said);
+    } else if (status > EXIT_SIGNAL) {
+        nginx_container_unreached(n, "%s was ended by signal %d", what, status - EXIT_SIGNAL);
+    } else if (judges || strstr(said, "[emerg]")) {
+        nginx_container_refused(n);
+    } else {
+        nginx_container_unreached(n, "%s: status %d: %.*s", what, status, first_line(said), said);
+    }
+    return false;
+}
+
+/* ---- running nginx in the container ---- */
+
+int nginx_container_exec(struct nginx_container *n, const char *const *arguments,
+                         docker_control_fn done, struct err *e)
+{
+    CLEANUP_FREE const char **argv = nginx_family_argv(n->before.command, arguments);
+    return docker_control_exec(n->by_id, argv, n->times.check, done, n, e);
+}
+
+int nginx_container_test(struct nginx_container *n, enum container_state state,
+                         docker_control_fn done, struct err *e)
+{
+    static const char *const arguments[] = {"-t", "-q", NULL};
+    int r = nginx_container_exec(n, arguments, done, e);
+    if (r == 0) {
+        nginx_container_set_state(n, state);
+    }
+    return r;
+}
