@@ -73,7 +73,8 @@ struct engine_ops {
      * server; the directives of a block; then all its servers; then the block. A block whose name is taken
      * is left out at once. render() goes on leaving it out until what the registry says about that block
      * changes, or readmit(). ret (all borrowed until the next call) says of whom and what. -ENOENT:
-     * nothing there can be left out; nothing changes.
+     * nothing there can be left out, or there was no render() since the last exclude() or readmit();
+     * nothing changes.
      */
     int (*exclude)(struct engine *g, const struct engine_blame *b, struct engine_report *ret);
     /* Gives what was excluded another chance. */

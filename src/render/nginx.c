@@ -8,6 +8,7 @@
  *   - backup beside ip_hash, hash or random: the backup servers are left out while there are others, and
  *     are ordinary servers while there are none;
  *   - a large weight beside a consistent hash, which would cost gigabytes: left out.
+ * What nginx refused all the same is left out block by block, once that is known (nginx_exclude.h).
  * Not done: which services belong in which context (view.c), and what a context takes (nginx_value.c).
  */
 #include "render/nginx.h"
@@ -15,6 +16,8 @@
 #include "base/alloc.h"
 #include "base/must.h"
 #include "base/str.h"
+#include "render/nginx_accuse.h"
+#include "render/nginx_exclude.h"
 #include "render/nginx_file.h"
 #include "render/nginx_server.h"
 #include "render/view.h"
@@ -31,9 +34,13 @@ struct nginx_engine {
     struct reports reports;
     struct nginx_params *params; /* of the servers of one block */
     size_t cap_params;
-    struct nginx_file live; /* what the file holds, as far as we know */
-    struct nginx_file next; /* the last candidate */
-    bool rendered;          /* next is there to be committed */
+    struct nginx_file live;        /* what the file holds, as far as we know */
+    struct nginx_file next;        /* the last candidate */
+    bool rendered;                 /* next is there to be committed */
+    const struct nginx_file *last; /* which of them holds the last candidate; NULL: neither */
+    struct nginx_exclusions excluded;
+    size_t live_excluded, next_excluded; /* servers left out of these files */
+    struct arena answer;                 /* to exclude() */
 };
 
 static struct nginx_engine *self(struct engine *g)
@@ -65,6 +72,15 @@ static void read_params(struct nginx_engine *n, const struct view_upstream *u,
     }
 }
 
+static void close_block(struct nginx_engine *n, size_t servers)
+{
+    if (n->excluded.n > 0) {
+        nginx_exclusions_close(&n->excluded, &n->next, servers);
+    } else {
+        nginx_file_close(&n->next, servers);
+    }
+}
+
 static void put_block(struct nginx_engine *n, const struct view_upstream *u)
 {
     struct buf *out = &n->next.bytes;
@@ -76,7 +92,7 @@ static void put_block(struct nginx_engine *n, const struct view_upstream *u)
         primaries += !n->params[i].backup;
     }
     bool backups_work = nginx_balance_takes_backup(&d.balance);
-    nginx_file_open(&n->next, u->name, strlen(u->name));
+    nginx_file_open(&n->next, u->name, strlen(u->name), u);
     nginx_directives_put(out, &d, u->name, u->n);
     if (primaries == 0 && backups_work) {
         buf_puts(out, NGINX_PLACEHOLDER);
@@ -96,7 +112,7 @@ static void put_block(struct nginx_engine *n, const struct view_upstream *u)
         nginx_server_put(out, &u->servers[i].address, p, p->backup && backups_work);
         servers++;
     }
-    nginx_file_close(&n->next, servers);
+    close_block(n, servers);
 }
 
 /* A name without servers. live: its block in the live file, or NULL. True when it got a block. */
@@ -106,14 +122,21 @@ static bool put_empty(struct nginx_engine *n, const char *name, size_t name_len,
     if (n->empty == NGINX_EMPTY_OMIT) {
         return false;
     }
-    bool keep = n->empty == NGINX_EMPTY_KEEP && live && live->body_len > 0;
-    nginx_file_open(&n->next, name, name_len);
-    if (keep) {
+    bool keep = n->empty == NGINX_EMPTY_KEEP;
+    const struct nginx_exclusion *x =
+        keep ? nginx_exclusions_find(&n->excluded, name, name_len) : NULL;
+    size_t servers = 0;
+    nginx_file_open(&n->next, name, name_len, NULL);
+    if (x && x->kept) {
+        buf_append(&n->next.bytes, x->kept, x->kept_len);
+        servers = x->kept_servers;
+    } else if (keep && live && live->body_len > 0) {
         buf_append(&n->next.bytes, n->live.bytes.data + live->body, live->body_len);
+        servers = live->servers;
     } else {
         buf_puts(&n->next.bytes, NGINX_PLACEHOLDER);
     }
-    nginx_file_close(&n->next, keep ? live->servers : 0);
+    close_block(n, servers);
     return true;
 }
 
@@ -158,7 +181,9 @@ static int nginx_render(struct engine *g, const struct table *t, struct engine_r
 {
     struct nginx_engine *n = self(g);
     n->rendered = false;
+    n->last = NULL;
     reports_reset(&n->reports);
+    nginx_exclusions_begin(&n->excluded);
     nginx_file_begin(&n->next);
     view_build(&n->view, &n->filter, t, &n->reports);
     size_t empty = put_blocks(n);
@@ -166,14 +191,19 @@ static int nginx_render(struct engine *g, const struct table *t, struct engine_r
     if (r < 0) {
         return err_set(e, ERR_INVALID, r, "upstreams: more than %u bytes", NGINX_FILE_MAX);
     }
+    nginx_exclusions_end(&n->excluded);
+    n->next_excluded = n->excluded.servers;
     n->rendered = true;
+    n->last = &n->next;
     *ret = (struct engine_result){
         .bytes = n->next.bytes.data,
         .len = n->next.bytes.len,
-        .upstreams = n->next.n,
+        .upstreams = n->next.n - n->next.omitted,
         .servers = n->next.servers,
         .empty = empty,
-        .live_servers = n->live.servers,
+        .excluded = n->excluded.places,
+        .excluded_servers = n->excluded.servers,
+        .live_servers = n->live.servers + n->live_excluded,
         .reports = n->reports.items,
         .n_reports = n->reports.n,
     };
@@ -182,7 +212,12 @@ static int nginx_render(struct engine *g, const struct table *t, struct engine_r
 
 static size_t nginx_adopt(struct engine *g, const char *bytes, size_t len)
 {
-    return nginx_file_parse(&self(g)->live, bytes, len);
+    struct nginx_engine *n = self(g);
+    if (n->last == &n->live) {
+        n->last = NULL;
+    }
+    n->live_excluded = 0;
+    return nginx_file_parse(&n->live, bytes, len);
 }
 
 static void nginx_commit(struct engine *g)
@@ -192,16 +227,30 @@ static void nginx_commit(struct engine *g)
     struct nginx_file before = n->live;
     n->live = n->next;
     n->next = before;
+    n->live_excluded = n->next_excluded;
     n->rendered = false;
+    n->last = n->last ? &n->live : NULL;
 }
 
 static int nginx_exclude(struct engine *g, const struct engine_blame *b, struct engine_report *ret)
 {
-    return -ENOENT;
+    struct nginx_engine *n = self(g);
+    struct nginx_place p;
+    if (!n->last || !nginx_place_find(n->last, b, &p)) {
+        return -ENOENT;
+    }
+    enum nginx_exclude_step step = nginx_exclusions_add(&n->excluded, n->last, &p);
+    arena_deinit(&n->answer);
+    nginx_accuse(n->last, &p, step, &n->answer, ret);
+    n->last = NULL; /* another blame needs the file that follows from this one */
+    return 0;
 }
 
 static void nginx_readmit(struct engine *g)
 {
+    struct nginx_engine *n = self(g);
+    nginx_exclusions_clear(&n->excluded);
+    n->last = NULL;
 }
 
 static void nginx_free(struct engine *g)
@@ -211,6 +260,8 @@ static void nginx_free(struct engine *g)
     reports_deinit(&n->reports);
     nginx_file_deinit(&n->live);
     nginx_file_deinit(&n->next);
+    nginx_exclusions_clear(&n->excluded);
+    arena_deinit(&n->answer);
     arena_deinit(&n->strings);
     free(n->params);
     free(n);
@@ -274,6 +325,8 @@ int nginx_engine_new(struct engine **ret, const struct nginx_options *o, struct 
                                      .expect = expect,
                                      .n_expect = n_expect};
     n->view = (struct view)VIEW_NULL;
+    n->answer = (struct arena)ARENA_NULL;
+    n->excluded = (struct nginx_exclusions)NGINX_EXCLUSIONS_NULL;
     n->reports = (struct reports)REPORTS_NULL;
     nginx_file_init(&n->live, o->context);
     nginx_file_init(&n->next, o->context);

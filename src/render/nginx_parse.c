@@ -123,11 +123,11 @@ static void read_body_line(struct body *b, const char *line, size_t len, const c
     }
 }
 
-/* The name in "upstream NAME {", or false. */
-static bool read_head(const char *line, size_t len, size_t *ret_name, size_t *ret_len)
+/* The name between before and after, or false. */
+static bool read_name(const char *before, const char *line, size_t len, const char *after,
+                      size_t *ret_name, size_t *ret_len)
 {
-    static const char before[] = "upstream ", after[] = " {";
-    const size_t n_before = sizeof(before) - 1, n_after = sizeof(after) - 1;
+    const size_t n_before = strlen(before), n_after = strlen(after);
     if (len <= n_before + n_after || memcmp(line, before, n_before) != 0 ||
         memcmp(line + len - n_after, after, n_after) != 0 ||
         !view_name_ok(line + n_before, len - n_before - n_after)) {
@@ -205,7 +205,7 @@ size_t nginx_file_parse(struct nginx_file *f, const char *text, size_t len)
     static const char header[] = NGINX_HEADER;
     const size_t n_header = sizeof(header) - 1;
     buf_reset(&f->bytes);
-    f->n = f->servers = 0;
+    f->n = f->servers = f->omitted = 0;
     bool ours = len >= n_header && memcmp(text, header, n_header) == 0;
     if (ours) {
         buf_append(&f->bytes, text, len);
@@ -220,7 +220,7 @@ size_t nginx_file_parse(struct nginx_file *f, const char *text, size_t len)
         const char *newline = memchr(line, '\n', len - at);
         size_t n = newline ? (size_t)(newline - line) : len - at;
         next = at + n + (newline ? 1 : 0);
-        size_t name = 0;
+        size_t name = 0, name_len = 0;
         if (!ours) {
             skipped++;
         } else if (inside && n == 1 && *line == '}') {
@@ -230,11 +230,14 @@ size_t nginx_file_parse(struct nginx_file *f, const char *text, size_t len)
             bool ok = body.ok;
             read_body_line(&body, line, n, text + block.name, block.name_len);
             skipped += ok && !body.ok;
-        } else if (read_head(line, n, &name, &block.name_len)) {
-            block =
-                (struct nginx_block){.name = at + name, .name_len = block.name_len, .body = next};
+        } else if (read_name("upstream ", line, n, " {", &name, &name_len)) {
+            block = (struct nginx_block){.name = at + name, .name_len = name_len, .body = next};
             body = (struct body){.context = f->context, .ok = true};
             inside = true;
+        } else if (read_name(NGINX_OMITTED_BEFORE, line, n, NGINX_OMITTED_AFTER, &name,
+                             &name_len)) {
+            block = (struct nginx_block){.name = at + name, .name_len = name_len};
+            add_block(f, &block);
         } else if (n > 0) {
             skipped++;
         }

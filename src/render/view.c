@@ -22,8 +22,17 @@ struct view_group {
     size_t from, to;
 };
 
+static void drop_servers(struct view *v)
+{
+    for (size_t i = 0; i < v->n_servers; i++) {
+        service_unref((struct service *)v->servers[i].svc);
+    }
+    v->n_servers = 0;
+}
+
 void view_deinit(struct view *v)
 {
+    drop_servers(v);
     free(v->upstreams);
     free(v->servers);
     free(v->groups);
@@ -239,6 +248,7 @@ void view_build(struct view *v, const struct view_filter *filter, const struct t
     arena_deinit(&v->names);
     arena_init(&v->names);
     v->n = 0;
+    drop_servers(v);
     size_t n_groups = collect_groups(v, filter, t, reports);
     /* in full at once: upstreams point into this array */
     v->servers = reserve(v->servers, &v->cap_servers, t->n + 1, sizeof(*v->servers));
@@ -258,4 +268,8 @@ void view_build(struct view *v, const struct view_filter *filter, const struct t
             .name = name, .servers = v->servers + from, .n = n_servers - from};
     }
     must(n_servers <= t->n);
+    for (size_t i = 0; i < n_servers; i++) {
+        service_ref((struct service *)v->servers[i].svc);
+    }
+    v->n_servers = n_servers;
 }

@@ -30,11 +30,11 @@ struct view_filter {
 
 struct view_server {
     struct address address;
-    const struct service *svc; /* borrowed from the table */
+    const struct service *svc; /* a reference of the view's */
 };
 
 struct view_upstream {
-    const char *name;
+    const char *name; /* valid as long as the table; the servers until the next view_build() */
     const struct view_server *servers;
     size_t n;
 };
@@ -44,6 +44,7 @@ struct view {
     size_t n;
     /* the rest is private to view.c */
     struct view_server *servers;
+    size_t n_servers;
     struct view_group *groups;
     size_t cap_upstreams, cap_servers, cap_groups;
     struct arena names;
