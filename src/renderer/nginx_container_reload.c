@@ -205,8 +205,8 @@ static void on_child(struct child_job *j, const struct child_result *res)
     } else if (strstr(said, "[emerg]")) {
         nginx_container_refused(n);
     } else {
-        nginx_container_unreached(n, "the reload command: status %d: %.*s", res->exit_status,
-                                  (int)strcspn(said, "\n"), said);
+        nginx_container_unreached(n, "the reload command: status %d%s%.*s", res->exit_status,
+                                  *said ? ": " : "", (int)strcspn(said, "\n"), said);
     }
 }
 

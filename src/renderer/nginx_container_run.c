@@ -21,7 +21,11 @@
 #define EXIT_NOT_FOUND  127
 #define EXIT_SIGNAL     128 /* and the signal's number */
 
-/* n may be gone behind this. */
+static int first_line(const char *text)
+{
+    return (int)strcspn(text, "\r\n");
+}
+
 void nginx_container_finish(struct nginx_container *n, enum nginx_outcome outcome, const char *why)
 {
     io_timer_stop(&n->timer);
@@ -50,6 +54,10 @@ void nginx_container_refused(struct nginx_container *n)
     size_t len;
     const char *reason = blame_reason(buf_str(&n->said), &len);
     struct err e = ERR_INIT;
+    if (len == 0) { /* not in nginx's own form */
+        reason = n->said.len > 0 ? buf_str(&n->said) : "its nginx refuses, and does not say why";
+        len = (size_t)first_line(reason);
+    }
     (void)err_set(&e, ERR_INVALID, -EINVAL, "container %s: %.*s", n->name, (int)len, reason);
     nginx_container_finish(n, NGINX_REFUSED, e.msg);
 }
@@ -64,12 +72,6 @@ void nginx_container_say(struct nginx_container *n, const char *output)
     }
 }
 
-static int first_line(const char *text)
-{
-    return (int)strcspn(text, "\r\n");
-}
-
-/* nginx was run in the container: whether it did what it should. If not, the operation has ended. */
 bool nginx_container_ran(struct nginx_container *n, const struct docker_control_result *res,
                          const char *what, bool judges)
 {
@@ -90,7 +92,8 @@ bool nginx_container_ran(struct nginx_container *n, const struct docker_control_
     } else if (judges || strstr(said, "[emerg]")) {
         nginx_container_refused(n);
     } else {
-        nginx_container_unreached(n, "%s: status %d: %.*s", what, status, first_line(said), said);
+        nginx_container_unreached(n, "%s: status %d%s%.*s", what, status, *said ? ": " : "",
+                                  first_line(said), said);
     }
     return false;
 }

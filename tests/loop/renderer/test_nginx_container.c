@@ -330,6 +330,12 @@ static void check_refused(void **state)
     run(r, 'c', NULL);
     expect(r, NGINX_REFUSED, "container web: " REASON);
     assert_string_equal(r->said, r->test_says);
+    r->test_says = "odd words\nmore\n";
+    run(r, 'c', NULL);
+    expect(r, NGINX_REFUSED, "container web: odd words");
+    r->test_says = NULL;
+    run(r, 'c', NULL);
+    expect(r, NGINX_REFUSED, "container web: its nginx refuses, and does not say why");
     rig_free(r);
 }
 
