@@ -148,7 +148,7 @@ static void a_stream_file_has_lines_of_its_own(void **state)
     }
 
     /* names that only begin as the zone's */
-    static const char *const zones[] = {"zone 1:streams 64k;", "zone 1:stream64k;",
+    static const char *const zones[] = {"zone 1:streams 64k;", "zone 1:streams64k;",
                                         "zone 1:strea 64k;", "zone 1:stream", "zone 2:stream 64k;"};
     for (size_t i = 0; i < ARRAY_LEN(zones); i++) {
         struct buf live = BUF_INIT(65536);
