@@ -268,6 +268,7 @@ static int not_understood(struct err *e)
 static int answered_inspect(struct docker_control *c, const struct http_result *res,
                             struct docker_control_result *ret, struct err *e)
 {
+    docker_container_state_deinit(&c->described);
     if (docker_decode_state(&c->described, res->body, res->body_len, e) < 0) {
         return not_understood(e);
     }
@@ -511,6 +512,7 @@ struct docker_control *docker_control_free(struct docker_control *c)
         must(c->magic == CONTROL_MAGIC && c->state == CONTROL_S_IDLE);
         buf_deinit(&c->output);
         docker_top_deinit(&c->top);
+        docker_container_state_deinit(&c->described);
         c->magic = 0;
         free(c);
     }

@@ -23,11 +23,18 @@ struct docker_process {
     const char *title; /* command line */
 };
 
+/* A folder or file of the engine's host that is seen in the container; absolute paths. */
+struct docker_mount {
+    char *source, *destination;
+};
+
 struct docker_container_state {
     char id[CONTAINER_ID_LEN + 1];
     bool running, paused, restarting; /* running: true while it is one of the others */
     bool terminal;                    /* its output is a terminal's, stdout and stderr are one */
-    pid_t pid;                        /* of its first process, on the engine's host; 0: none */
+    struct docker_mount *mounts;
+    size_t n_mounts;
+    pid_t pid; /* of its first process, on the engine's host; 0: none */
 };
 
 struct docker_control_result {

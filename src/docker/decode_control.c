@@ -52,6 +52,28 @@ static int need_id(const json *root, const char *where, const char *name, const 
     return r;
 }
 
+static void read_mounts(const json *mounts, struct docker_container_state *s)
+{
+    s->mounts = xcalloc(json_size(mounts) + 1, sizeof(*s->mounts));
+    for (const json *it = json_first(mounts); it; it = json_next(it)) {
+        const char *source = json_str(it, "Source", "");
+        const char *destination = json_str(it, "Destination", "");
+        if (source[0] == '/' && destination[0] == '/') { /* a tmpfs has no source */
+            s->mounts[s->n_mounts++] = (struct docker_mount){xstrdup(source), xstrdup(destination)};
+        }
+    }
+}
+
+void docker_container_state_deinit(struct docker_container_state *s)
+{
+    for (size_t i = 0; i < s->n_mounts; i++) {
+        free(s->mounts[i].source);
+        free(s->mounts[i].destination);
+    }
+    free(s->mounts);
+    *s = (struct docker_container_state){0};
+}
+
 int docker_decode_state(struct docker_container_state *ret, const char *text, size_t len,
                         struct err *e)
 {
@@ -75,6 +97,7 @@ int docker_decode_state(struct docker_container_state *ret, const char *text, si
     /* podman's Running is false in these, Docker's is true */
     s.running = json_bool(state, "Running", false) || s.paused || s.restarting;
     memcpy(s.id, id, sizeof(s.id));
+    read_mounts(json_get(root, "Mounts"), &s);
     *ret = s;
     return 0;
 }

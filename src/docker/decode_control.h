@@ -12,9 +12,10 @@
 #define DOCKER_TOP_MAX  (4u * 1024 * 1024)
 #define DOCKER_EXEC_MAX (64u * 1024)
 
-/* Body of an inspect. Where there is no Pid (podman has it too), pid is 0. */
+/* Body of an inspect. */
 int docker_decode_state(struct docker_container_state *ret, const char *text, size_t len,
                         struct err *e) WARN_UNUSED;
+void docker_container_state_deinit(struct docker_container_state *s); /* idempotent */
 
 /* ---- processes ---- */
 

@@ -80,7 +80,7 @@ bool nginx_container_family(struct nginx_container *n, const struct docker_contr
         const struct docker_process *p = &res->processes[i];
         list[i] = (struct nginx_process){p->pid, p->parent, p->title};
     }
-    return nginx_family_find(ret, list, res->n_processes, n->seen.pid);
+    return nginx_family_find(ret, list, res->n_processes, n->first);
 }
 
 static void on_tested(void *ctx, const struct docker_control_result *res)
@@ -133,17 +133,35 @@ static void on_listed(void *ctx, const struct docker_control_result *res)
     }
 }
 
+static void drop_mounts(struct nginx_container *n)
+{
+    for (; n->n_mounts > 0; n->n_mounts--) {
+        free(n->mounts[n->n_mounts - 1].inside);
+        free(n->mounts[n->n_mounts - 1].outside);
+    }
+    free(n->mounts);
+    n->mounts = NULL;
+}
+
 static int take_state(struct nginx_container *n, const struct docker_container_state *state,
                       struct err *e)
 {
-    if (!n->by_id || !streq(n->seen.id, state->id)) {
+    if (!n->by_id || !streq(n->id, state->id)) {
         n->by_id = docker_control_free(n->by_id);
         int r = docker_control_new(&n->by_id, n->io, n->peer, state->id, e);
         if (r < 0) {
             return r;
         }
     }
-    n->seen = *state;
+    drop_mounts(n);
+    n->mounts = xcalloc(state->n_mounts + 1, sizeof(*n->mounts));
+    for (; n->n_mounts < state->n_mounts; n->n_mounts++) {
+        const struct docker_mount *m = &state->mounts[n->n_mounts];
+        n->mounts[n->n_mounts] = (struct nginx_mount){xstrdup(m->destination), xstrdup(m->source)};
+    }
+    must(str_copy(n->id, sizeof(n->id), state->id));
+    n->first = state->pid;
+    n->terminal = state->terminal;
     return docker_control_top(n->by_id, on_listed, n, e);
 }
 
@@ -253,6 +271,7 @@ static void container_free_(struct nginx_control *base)
     docker_control_free(n->by_name);
     docker_control_free(n->by_id);
     nginx_family_deinit(&n->before);
+    drop_mounts(n);
     buf_deinit(&n->said);
     free(n->name);
     n->magic = 0;

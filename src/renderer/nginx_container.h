@@ -7,6 +7,7 @@
 #include "io/child.h"
 #include "io/timer.h"
 #include "render/nginx_family.h"
+#include "render/nginx_mounts.h"
 #include "renderer/nginx_control.h"
 
 #include <stdint.h>
@@ -52,7 +53,11 @@ struct nginx_container {
     enum container_state state;
     enum container_task task;
     struct docker_control *by_name, *by_id; /* by_id: as of the last look */
-    struct docker_container_state seen;
+    char id[CONTAINER_ID_LEN + 1];          /* as of the last look, all of these */
+    pid_t first;
+    bool terminal;
+    struct nginx_mount *mounts;
+    size_t n_mounts;
     struct nginx_family before; /* as listed before nginx was told */
     enum nginx_change change;
     const struct command *instead;

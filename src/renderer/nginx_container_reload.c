@@ -46,7 +46,7 @@ static void look_at_log(struct nginx_container *n)
 {
     struct err e = ERR_INIT;
     n->log_at = io_now(n->io) + n->times.log;
-    if (docker_control_logs(n->by_id, n->log_end, n->seen.terminal, on_logs, n, &e) < 0) {
+    if (docker_control_logs(n->by_id, n->log_end, n->terminal, on_logs, n, &e) < 0) {
         nginx_container_unreached(n, "%s", e.msg);
     } else {
         nginx_container_set_state(n, CONTAINER_S_LOG);
@@ -222,7 +222,7 @@ static int run_instead(struct nginx_container *n, struct err *e)
 /* podman's list has the container's own numbers, in which the first process is 1 */
 static bool is_first(const struct nginx_container *n)
 {
-    return n->before.master == n->seen.pid || n->before.master == 1;
+    return n->before.master == n->first || n->before.master == 1;
 }
 
 static int tell(struct nginx_container *n, struct err *e)

@@ -19,7 +19,8 @@
 
 #define EXIT_CANNOT_RUN 126 /* as shells say it, and engines too */
 #define EXIT_NOT_FOUND  127
-#define EXIT_SIGNAL     128 /* and the signal's number */
+#define SAID_MAX        (4u * DOCKER_CONTROL_OUTPUT_MAX) /* paths may become longer */
+#define EXIT_SIGNAL     128                              /* and the signal's number */
 
 static int first_line(const char *text)
 {
@@ -59,6 +60,11 @@ void nginx_container_refused(struct nginx_container *n)
         len = (size_t)first_line(reason);
     }
     (void)err_set(&e, ERR_INVALID, -EINVAL, "container %s: %.*s", n->name, (int)len, reason);
+    /* what is blamed for it is looked for among the files of this host */
+    struct buf said = BUF_INIT(SAID_MAX);
+    nginx_mounts_translate(n->mounts, n->n_mounts, buf_str(&n->said), &said);
+    buf_deinit(&n->said);
+    n->said = said;
     nginx_container_finish(n, NGINX_REFUSED, e.msg);
 }
 

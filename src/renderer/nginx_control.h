@@ -22,8 +22,10 @@ enum nginx_outcome {
 
 struct nginx_result {
     enum nginx_outcome outcome;
-    const char *why;  /* one line for people; "" when accepted; borrowed during the callback */
-    const char *said; /* what nginx printed or logged about it, may be long or ""; borrowed too */
+    const char *why; /* one line for people; "" when accepted; borrowed during the callback */
+    /* What nginx printed or logged about it, may be long or ""; borrowed too. Of one in a container: with
+     * the paths of what is mounted into it as its engine's host calls them. */
+    const char *said;
 };
 
 typedef void (*nginx_done_fn)(void *ctx, const struct nginx_result *res);
@@ -46,8 +48,9 @@ struct nginx_control_ops {
                   void *ctx, struct err *e);
     /* How many workers of earlier configurations are still shutting down; 0 where that cannot be known. */
     int (*count_old)(struct nginx_control *n, nginx_count_fn done, void *ctx, struct err *e);
-    void (*cancel)(struct nginx_control *n); /* done follows soon, as NGINX_UNREACHED; idle is fine */
-    void (*free)(struct nginx_control *n);   /* idle */
+    /* done follows soon, as NGINX_UNREACHED; idle is fine */
+    void (*cancel)(struct nginx_control *n);
+    void (*free)(struct nginx_control *n); /* idle */
 };
 
 struct nginx_control {

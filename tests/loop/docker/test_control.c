@@ -139,6 +139,7 @@ static void on_done(void *ctx, const struct docker_control_result *res)
     r->output_seen_len = strlen(res->output);
     assert_true(str_copy(r->log_end, sizeof(r->log_end), res->log_end));
     r->state = res->state ? *res->state : (struct docker_container_state){0};
+    r->state.mounts = NULL; /* borrowed */
     r->n_processes = res->n_processes;
     if (res->n_processes > 0) {
         (void)str_copy(r->title, sizeof(r->title), res->processes[0].title);

@@ -33,6 +33,7 @@
 #define WORKER  "nginx: worker process"
 #define OLD     "nginx: worker process is shutting down"
 #define EMERG   "2026/11/20 20:59:13 [emerg] 1#1: "
+#define HERE    "unknown directive \"bogus\" in /srv/conf/b.conf:1" /* as this host calls it */
 #define REASON  "unknown directive \"bogus\" in /etc/nginx/conf.d/b.conf:1"
 #define MARK_AT "2026-11-20T20:59:13.583264632Z text\n"
 
@@ -168,8 +169,11 @@ static void on_request(struct fake_exchange *x, void *ctx)
         } else if (r->inspect_status) {
             fake_reply(x, r->inspect_status, "{\"message\":\"scripted\"}");
         } else {
-            snprintf(body, sizeof(body), "{\"Id\":\"%s\",\"State\":{%s},\"Config\":{\"Tty\":%s}}",
-                     r->id, r->state, r->terminal ? "true" : "false");
+            snprintf(
+                body, sizeof(body),
+                "{\"Id\":\"%s\",\"State\":{%s},\"Config\":{\"Tty\":%s},"
+                "\"Mounts\":[{\"Source\":\"/srv/conf\",\"Destination\":\"/etc/nginx/conf.d\"}]}",
+                r->id, r->state, r->terminal ? "true" : "false");
             fake_reply(x, 200, body);
         }
     } else if (str_starts(path, "/exec/" EXEC "/start")) {
@@ -329,7 +333,8 @@ static void check_refused(void **state)
                    "/etc/nginx/nginx.conf test failed\n";
     run(r, 'c', NULL);
     expect(r, NGINX_REFUSED, "container web: " REASON);
-    assert_string_equal(r->said, r->test_says);
+    assert_string_equal(r->said, "nginx: [warn] x\nnginx: [emerg] " HERE "\nnginx: configuration "
+                                 "file /etc/nginx/nginx.conf test failed\n");
     r->test_says = "odd words\nmore\n";
     run(r, 'c', NULL);
     expect(r, NGINX_REFUSED, "container web: odd words");
@@ -482,7 +487,7 @@ static void reload_refused(void **state)
     r->log = "2026/11/20 20:59:13 [notice] 1#1: x\n" EMERG REASON "\n";
     run(r, 'r', NULL);
     expect(r, NGINX_REFUSED, "container web: " REASON);
-    assert_string_equal(r->said, "nginx: [emerg] " REASON "\n");
+    assert_string_equal(r->said, "nginx: [emerg] " HERE "\n");
     assert_true(str_ends(buf_str(&r->asked), "tl"));
     r->told = false;
     r->terminal = true;

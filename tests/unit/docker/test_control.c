@@ -41,7 +41,19 @@ static void states(void **state)
     assert_string_equal(s.id, ID);
     assert_true(s.running && !s.paused && !s.restarting && !s.terminal);
     assert_int_equal(s.pid, 11344);
+    assert_int_equal(s.n_mounts, 1);
+    assert_string_equal(s.mounts[0].source, "/srv/conf");
+    assert_string_equal(s.mounts[0].destination, "/etc/nginx/conf.d");
     buf_deinit(&text);
+    docker_container_state_deinit(&s);
+    docker_container_state_deinit(&s); /* idempotent */
+    const char mounts[] = "{\"Id\":\"" ID "\",\"Mounts\":[{\"Type\":\"tmpfs\",\"Source\":\"\","
+                          "\"Destination\":\"/tmp\"},7,{\"Source\":\"/a\"},"
+                          "{\"Source\":\"/a\",\"Destination\":\"/b\"}]}";
+    assert_int_equal(docker_decode_state(&s, mounts, sizeof(mounts) - 1, &e), 0);
+    assert_int_equal(s.n_mounts, 1);
+    assert_string_equal(s.mounts[0].destination, "/b");
+    docker_container_state_deinit(&s);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         char body[256];
         int n = snprintf(body, sizeof(body),
@@ -53,6 +65,7 @@ static void states(void **state)
             fail_msg("%s: running %d, paused %d, restarting %d, pid %d", cases[i].members,
                      s.running, s.paused, s.restarting, (int)s.pid);
         }
+        docker_container_state_deinit(&s);
     }
     assert_int_equal(docker_decode_state(&s, "{\"Id\":\"../x\"}", 13, &e), -EINVAL);
     assert_string_equal(e.msg, "inspect.Id: not an id: \"../x\"");
