@@ -154,9 +154,9 @@ class Containers:
 
     def create(self, short, env=None, labels=None, ports=("80",), expose=(), network=None,
                health=None, restart=None, image=None, cmd=None, stop_timeout=None, more=None):
-        """Most options are those of docker run; health is a shell command. ports: as for -p, but
-        published on 127.0.0.1 where no address is given, on a free port where none is; an IPv6
-        address as (address, host port, port). more: of the API's HostConfig."""
+        """Most options are those of docker run; health is a shell command, or a list of words. ports:
+        as for -p, but published on 127.0.0.1 where no address is given, on a free port where none is;
+        an IPv6 address as (address, host port, port). more: of the API's HostConfig."""
         name = self.name(short)
         bindings = {}
         for spec in ports:
@@ -188,7 +188,8 @@ class Containers:
         if restart:
             config["HostConfig"]["RestartPolicy"] = {"Name": restart}
         if health:
-            config["Healthcheck"] = {"Test": ["CMD-SHELL", health], "Interval": 200_000_000,
+            test = ["CMD-SHELL", health] if isinstance(health, str) else ["CMD", *health]
+            config["Healthcheck"] = {"Test": test, "Interval": 200_000_000,
                                      "Timeout": 2_000_000_000, "Retries": 1}
         if cmd:
             config["Cmd"] = cmd

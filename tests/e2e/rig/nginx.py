@@ -142,6 +142,10 @@ class Nginx:
                         + "    }\n")
         return STREAM.format(upstreams=f"{self.stream_upstreams}*", names=names, servers=servers)
 
+    def publish_options(self):
+        """The renderer's, to write here, check and reload."""
+        return ["-o", self.upstreams, "--check", self.check, "--reload", self.reload]
+
     # ---- its life ----
 
     def start(self):
