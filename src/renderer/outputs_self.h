@@ -1,0 +1,43 @@
+#pragma once
+/*
+ * The insides of struct outputs, for outputs*.c alone.
+ */
+#include "renderer/journal.h"
+#include "renderer/live.h"
+#include "renderer/outputs.h"
+
+#define OUTPUTS_NOTES 16
+
+struct outputs {
+    struct live *files;
+    size_t n;
+    const struct outputs_bytes *bytes; /* of the last compare() */
+    uint64_t *digests;                 /* of each of them */
+    bool *differs;
+    enum outputs_phase phase;
+    bool keep_good, touch;
+    bool good_known; /* while OWED: what nginx runs is in the files or their COPY_GOOD */
+    msec_t owed_since;
+    char *journal;         /* its path */
+    struct fs_staged next; /* the journal that says OWED, made before a file is touched */
+    bool behind;           /* the journal on disk is not that of the phase */
+    char *live_path;       /* the last that was asked for */
+    struct err notes[OUTPUTS_NOTES];
+    size_t n_notes;
+};
+
+/* What a full list cannot take is dropped. */
+void outputs_add_note(struct outputs *o, const struct err *e);
+
+/* Finds and ends what an earlier run has left, and enters the phase that follows from it. */
+int outputs_start(struct outputs *o, enum outputs_found *found, struct err *e) WARN_UNUSED;
+
+/* Two of the paths lead to one file: -EINVAL. */
+int outputs_check_apart(const struct outputs *o, struct err *e) WARN_UNUSED;
+
+/* Writes the journal that was not, if one was not. */
+int outputs_catch_up(struct outputs *o, struct err *e) WARN_UNUSED;
+
+/* Writes or removes the journal for SETTLED or OWED; on failure the one on disk is as it was. */
+int outputs_write_phase(struct outputs *o, enum outputs_phase phase, msec_t owed_since,
+                        struct err *e) WARN_UNUSED;
