@@ -179,6 +179,7 @@ static int read_vector(struct reader *r, const struct section *s, const struct o
     struct json_writer w;
     json_begin(&w, &text);
     json_array(&w);
+    const yaml_mark_t begin = r->event.start_mark;
     bool named = false;
     int code;
     while ((code = next(r, e)) == 0 && r->event.type != YAML_SEQUENCE_END_EVENT) {
@@ -202,6 +203,7 @@ static int read_vector(struct reader *r, const struct section *s, const struct o
     }
     json_array_end(&w);
     must(buf_error(&text) == 0);
+    r->event.start_mark = begin; /* the value's place is not that of its bracket */
     return apply(r, s, o, buf_str(&text), e);
 }
 

@@ -195,6 +195,8 @@ static void takes_commands_from_a_file(void **state)
     }
     assert_string_equal(s.check, "[\"nginx\",\"-t\",\"a \\\"b\\\"\",\"1\",\"~\",\"\"]");
     assert_string_equal(s.reload, "[\"systemctl\",\"reload\",\"nginx\"]");
+    assert_true(str_ends(options_origin(&s.base, "check")->text, ":2:10"));
+    assert_true(str_ends(options_origin(&s.base, "reload")->text, ":4:5"));
 
     /* what --check-config prints is read back as the same */
     struct buf shown = BUF_INIT(65536);
