@@ -2,7 +2,7 @@
  * Reads a file that an earlier run wrote, so that names and last servers survive a restart.
  *
  * Happy path: header, then blocks line by line; every line is parsed into values with the same checks as
- * those of containers.
+ * those of containers. The comment in place of a block that was left out is a name.
  * Failure: people edit files. A block with one line that is not ours, or with a combination that nginx
  * refuses, is remembered by its name alone; anything between blocks is skipped. Both are counted.
  * Not done: nginx's own syntax (two directives on a line, comments inside blocks, include).

@@ -11,6 +11,8 @@
  * has tcp services, whether they pass or not, those make the servers: a udp service at the address of one
  * is that server, and a udp service elsewhere, where nothing would listen for tcp, is left out.
  *
+ * Services of the servers are the view's own references: who is asked later whose a line is has them still.
+ *
  * A name is in the view with no servers when it is expected, or when it has services but none that can
  * receive traffic.
  */
