@@ -494,6 +494,7 @@ static void reload_refused(void **state)
     r->log = EMERG REASON "\r\n";
     run(r, 'r', NULL);
     expect(r, NGINX_REFUSED, "container web: " REASON);
+    assert_string_equal(r->said, "nginx: [emerg] " HERE "\n");
     rig_free(r);
 }
 
