@@ -85,13 +85,8 @@ static bool take_refusal(struct nginx_container *n)
 {
     struct buf found = BUF_INIT(DOCKER_CONTROL_OUTPUT_MAX);
     size_t lines = nginx_log_refusal(buf_str(&n->said), n->said.len, 0, &found);
-    buf_reset(&n->said);
-    for (const char *line = buf_str(&found); *line;) {
-        size_t len = strcspn(line, "\n");
-        buf_printf(&n->said, "nginx: %.*s\n", (int)len, line);
-        line += len + (line[len] == '\n');
-    }
-    buf_deinit(&found);
+    buf_deinit(&n->said);
+    n->said = found;
     return lines > 0;
 }
 
