@@ -23,6 +23,7 @@ import urllib.request
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+import publish  # noqa: E402
 from rig.docker import Containers  # noqa: E402
 from rig.engine import SAMPLE, Engine, add_sample_image, find_running  # noqa: E402
 from rig.etcd import Etcd, encode  # noqa: E402
@@ -121,6 +122,10 @@ class Bench:
         self.etcd.close()
         self.etcd.wipe()
         self.etcd.start()
+
+    def observer(self, *sources):
+        """Of the registry and what else is given."""
+        return Observer(self, self.etcd_source(), *sources)
 
     def etcd_source(self, prefix=PREFIX):
         return f"etcd:{self.etcd.address}:{encode(prefix + '/')},{encode(prefix + '0')}"
@@ -364,6 +369,7 @@ MEASURES = {
     "steady": Bench.steady,
     "memory": Bench.memory,
     "render": Bench.render,
+    **publish.MEASURES,
 }
 
 
