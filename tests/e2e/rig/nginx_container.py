@@ -4,7 +4,7 @@ import os
 import subprocess
 
 from .engine import TOP
-from .nginx import parse_upstreams
+from .nginx import parse_upstreams, request
 from .wait import until
 
 IMAGE = "tidewaiter/nginx:test"
@@ -53,13 +53,16 @@ class NginxContainer:
     def get(self, path="/name"):
         """(status, body) of one request; status 0 where nginx does not answer."""
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", self.containers.host_port(self.name),
-                                                    timeout=10)
-            connection.request("GET", path)
-            response = connection.getresponse()
-            return response.status, response.read().decode(errors="replace").strip()
-        except (OSError, http.client.HTTPException, KeyError, TypeError, IndexError):
+            port = self.containers.host_port(self.name)
+        except (KeyError, TypeError, IndexError):
             return 0, ""  # it does not run, or not yet
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        try:
+            return request(connection, path)
+        except (OSError, http.client.HTTPException) as error:
+            return 0, str(error)
+        finally:
+            connection.close()
 
     def serves(self, *names, timeout=30):
         """Waits until requests are answered by exactly these."""
