@@ -205,11 +205,6 @@ static int begin(struct nginx_container *n, enum container_task task, void *ctx,
 
 /* ---- the interface ---- */
 
-static const char *const *check_argv(struct nginx_control *base)
-{
-    return NULL; /* no command of this host can judge */
-}
-
 static int check(struct nginx_control *base, nginx_done_fn done, void *ctx, struct err *e)
 {
     struct nginx_container *n = of(base);
@@ -284,7 +279,7 @@ int nginx_container_new_timed(struct nginx_control **ret, struct io *io,
 {
     static const struct nginx_control_ops ops = {
         .name = "container",
-        .check_argv = check_argv,
+        .check_argv = NULL, /* no command of this host can judge */
         .check = check,
         .reload = reload,
         .count_old = count_old,

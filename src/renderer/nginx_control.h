@@ -38,8 +38,8 @@ struct nginx_control_ops {
     const char *name; /* "local", "container" */
     /*
      * The command that judges the whole configuration as it stands (`nginx -t -q -c FILE`), to be run by
-     * the caller where it likes; NULL-terminated and borrowed until the next call. NULL where only
-     * check() can.
+     * the caller where it likes; NULL-terminated and borrowed until the next call. There is no
+     * such function where only check() can.
      */
     const char *const *(*check_argv)(struct nginx_control *n);
     int (*check)(struct nginx_control *n, nginx_done_fn done, void *ctx, struct err *e);
