@@ -105,6 +105,7 @@ static bool next_line(struct piece *rest, struct line *ret)
 
 static void put(struct buf *said, struct piece level, struct piece text)
 {
+    buf_puts(said, "nginx: ");
     buf_append(said, level.p, level.len);
     buf_putc(said, ' ');
     buf_append(said, text.p, text.len);

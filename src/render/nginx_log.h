@@ -13,7 +13,7 @@
 /*
  * Why the process pid has given up most recently: the last [emerg] line of it, or, where that only ends
  * the tries to bind ("still could not bind()"), the different ones of those tries. Appended to said, each
- * as "[emerg] text\n". Returns their number; 0: no such line, or it is still trying. pid 0: of any process.
+ * as nginx prints it where it has no log, "nginx: [emerg] text\n". Returns their number; 0: no such line, or it is still trying. pid 0: of any process.
  */
 size_t nginx_log_refusal(const char *text, size_t len, pid_t pid, struct buf *said);
 

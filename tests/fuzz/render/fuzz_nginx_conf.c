@@ -64,8 +64,8 @@ static void check_said(const char *text, size_t len, const struct buf *said, siz
 {
     const char *at = buf_str(said), *end = at + said->len;
     for (size_t i = 0; i < n; i++) {
-        must(*at == '[');
-        const char *space = strchr(at, ' ');
+        must(str_starts(at, "nginx: ["));
+        const char *space = strchr(at + strlen("nginx: "), ' ');
         const char *newline = space ? memchr(at, '\n', (size_t)(end - at)) : NULL;
         must(newline);
         must(memmem(text, len, space + 1, (size_t)(newline - space)) != NULL);

@@ -28,30 +28,31 @@ static void refusals(void **state)
     } cases[] = {
         {"", 0, ""},
         {D "[emerg] 146#146: unknown directive \"x\" in /etc/n.conf:7\n", 1,
-         "[emerg] unknown directive \"x\" in /etc/n.conf:7\n"},
+         "nginx: [emerg] unknown directive \"x\" in /etc/n.conf:7\n"},
         {D "[emerg] 147#147: of another one\n", 0, ""},
         {D "[emerg] 1460#146: of another one\n", 0, ""},
         {D "[error] 146#146: *3 connect() failed\n" D "[alert] 146#146: worker process 9 exited\n",
          0, ""},
         {D "[emerg] 146#146: earlier\n" D "[notice] 146#146: signal 1\n" D
            "[emerg] 146#146: later\n",
-         1, "[emerg] later\n"},
+         1, "nginx: [emerg] later\n"},
         {D "[emerg] 146#146: still being writ", 0, ""},
         {"[emerg] 146#146: no date\n[emerg]\n\n" D "[emerg\n" D "[emerg] \n" D "[emerg] x#1: y\n",
          0, ""},
         {BUSY("80") BUSY("80"), 0, ""}, /* it is still trying */
         {BUSY("80") BUSY("80") D "[emerg] 146#146: still could not bind()\n", 1,
-         "[emerg] bind() to 127.0.0.1:80 failed (98: Address already in use)\n"},
+         "nginx: [emerg] bind() to 127.0.0.1:80 failed (98: Address already in use)\n"},
         {BUSY("80") BUSY("81") BUSY("80") BUSY("81") D "[emerg] 146#146: still could not bind()\n",
          2,
-         "[emerg] bind() to 127.0.0.1:80 failed (98: Address already in use)\n"
-         "[emerg] bind() to 127.0.0.1:81 failed (98: Address already in use)\n"},
+         "nginx: [emerg] bind() to 127.0.0.1:80 failed (98: Address already in use)\n"
+         "nginx: [emerg] bind() to 127.0.0.1:81 failed (98: Address already in use)\n"},
         /* no second try for that */
         {D "[emerg] 146#146: bind() to 10.9.9.9:80 failed (99: Cannot assign requested address)\n",
-         1, "[emerg] bind() to 10.9.9.9:80 failed (99: Cannot assign requested address)\n"},
-        {D "[emerg] 146#146: still could not bind()\n", 1, "[emerg] still could not bind()\n"},
+         1, "nginx: [emerg] bind() to 10.9.9.9:80 failed (99: Cannot assign requested address)\n"},
+        {D "[emerg] 146#146: still could not bind()\n", 1,
+         "nginx: [emerg] still could not bind()\n"},
         {BUSY("80") D "[emerg] 146#146: open() \"/x\" failed (2: No such file or directory)\n", 1,
-         "[emerg] open() \"/x\" failed (2: No such file or directory)\n"},
+         "nginx: [emerg] open() \"/x\" failed (2: No such file or directory)\n"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct buf said = BUF_INIT(65536);
@@ -70,10 +71,10 @@ static void last_words(void **state)
                                  "[alert] 151#151: setrlimit failed\n" D "[warn] 151#151: no\n";
     struct buf said = BUF_INIT(65536);
     assert_int_equal(nginx_log_last(text, sizeof(text) - 1, 146, false, &said), 1);
-    assert_string_equal(buf_str(&said), "[alert] mmap(MAP_ANON|MAP_SHARED, 999) failed\n");
+    assert_string_equal(buf_str(&said), "nginx: [alert] mmap(MAP_ANON|MAP_SHARED, 999) failed\n");
     buf_reset(&said);
     assert_int_equal(nginx_log_last(text, sizeof(text) - 1, 146, true, &said), 1);
-    assert_string_equal(buf_str(&said), "[alert] setrlimit failed\n");
+    assert_string_equal(buf_str(&said), "nginx: [alert] setrlimit failed\n");
     buf_reset(&said);
     assert_int_equal(nginx_log_last(text, sizeof(text) - 1, 7, false, &said), 0);
     assert_string_equal(buf_str(&said), "");

@@ -1,0 +1,301 @@
+/*
+ * Happy path: the binary is looked for in PATH and asked once (`nginx -V`) where it keeps its things; the
+ * configuration is read again when its file has changed; the pid file names the master, and the title of
+ * that process proves it.
+ *
+ * Failure modes:
+ *   - the number in the pid file is of another process, or of an nginx with another configuration: as if
+ *     there were no pid file;
+ *   - no pid file: the one running master whose command line names the configuration, or names none when
+ *     the configuration is the one that nginx was built with. Several: none of them is taken;
+ *   - the configuration cannot be read: what it said before, or what nginx was built with.
+ *
+ * Not done: an nginx that was started with -p (relative paths are below the prefix it was built with), a
+ * `pid` or `error_log` in an included file or after -g: the running master is then found without the pid
+ * file, as above.
+ */
+#include "renderer/nginx_site.h"
+
+#include "base/alloc.h"
+#include "base/fs.h"
+#include "base/must.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BINARY         "nginx"
+#define ASK_DEADLINE   (10 * MSEC_PER_SEC)
+#define CONF_MAX       (16u << 20)
+#define PID_MAX        64u
+#define MASTERS_MAX    64u
+#define PATH_ELSEWHERE ":/usr/sbin:/usr/local/sbin:/usr/local/nginx/sbin"
+
+void nginx_site_init(struct nginx_site *s, struct io *io, const char *conf)
+{
+    *s = (struct nginx_site){.io = io, .given = xstrdup(conf)};
+}
+
+void nginx_site_deinit(struct nginx_site *s)
+{
+    must(!child_running(&s->job));
+    free(s->given);
+    free(s->binary);
+    nginx_built_deinit(&s->built);
+    nginx_conf_deinit(&s->conf);
+    *s = (struct nginx_site){.io = s->io};
+}
+
+static bool same_stamp(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* ---- the binary ---- */
+
+/* In the first of the folders that has it; NULL: none. */
+static char *find_in(const char *folders, struct stat *ret)
+{
+    for (const char *at = folders; *at;) {
+        size_t len = strcspn(at, ":");
+        struct buf path = BUF_INIT(4096);
+        buf_append(&path, at, len);
+        buf_puts(&path, "/" BINARY);
+        if (len > 0 && buf_error(&path) == 0 && stat(buf_str(&path), ret) == 0 &&
+            S_ISREG(ret->st_mode) && access(buf_str(&path), X_OK) == 0) {
+            return buf_take(&path);
+        }
+        buf_deinit(&path);
+        at += len + (at[len] == ':');
+    }
+    return NULL;
+}
+
+static void find_binary(struct nginx_site *s, struct stat *ret)
+{
+    const char *path = getenv("PATH");
+    struct buf folders = BUF_INIT(1u << 20);
+    buf_puts(&folders, path ? path : "/usr/bin:/bin");
+    buf_puts(&folders, PATH_ELSEWHERE);
+    free(s->binary);
+    s->binary = find_in(buf_str(&folders), ret);
+    buf_deinit(&folders);
+}
+
+const char *nginx_site_binary(struct nginx_site *s)
+{
+    struct stat st;
+    find_binary(s, &st);
+    return s->binary ? s->binary : BINARY;
+}
+
+static void on_asked(struct child_job *j, const struct child_result *res)
+{
+    struct nginx_site *s = container_of(j, struct nginx_site, job);
+    if (res->code < 0) {
+        (void)err_set(&s->unknown, ERR_TRANSIENT, res->code, "%s -V: %s", s->binary,
+                      res->code == -ETIMEDOUT ? "it did not answer" : strerrordesc_np(-res->code));
+    } else if (nginx_built_parse(&s->built, res->output, &s->unknown) == 0) {
+        s->known = true;
+    }
+    s->learned(s->ctx);
+}
+
+bool nginx_site_learn(struct nginx_site *s, void (*learned)(void *ctx), void *ctx)
+{
+    struct stat st;
+    find_binary(s, &st);
+    if (s->known && (!s->binary || same_stamp(&st, &s->stamp))) {
+        return false; /* also while a package manager replaces it */
+    }
+    if (!s->binary) {
+        (void)err_set(&s->unknown, ERR_INVALID, -ENOENT, "there is no nginx in PATH");
+        return false;
+    }
+    nginx_built_deinit(&s->built);
+    s->known = false;
+    s->stamp = st;
+    s->learned = learned;
+    s->ctx = ctx;
+    s->job.done = on_asked;
+    const char *const argv[] = {s->binary, "-V", NULL};
+    return child_start(s->io, &s->job, argv, ASK_DEADLINE, &s->unknown) == 0;
+}
+
+void nginx_site_cancel(struct nginx_site *s)
+{
+    child_cancel(&s->job);
+}
+
+/* ---- the configuration ---- */
+
+const char *nginx_site_conf(const struct nginx_site *s)
+{
+    return s->given ? s->given : s->built.conf;
+}
+
+static void read_conf(struct nginx_site *s)
+{
+    const char *path = nginx_site_conf(s);
+    struct stat st;
+    struct buf text = BUF_INIT(CONF_MAX);
+    if (!path || stat(path, &st) < 0 || !S_ISREG(st.st_mode) || same_stamp(&st, &s->conf_stamp)) {
+        return;
+    }
+    if (fs_read(path, &text, NULL) == 0) {
+        nginx_conf_deinit(&s->conf);
+        nginx_conf_parse(&s->conf, buf_str(&text), text.len);
+        s->conf_stamp = st;
+    }
+    buf_deinit(&text);
+}
+
+char *nginx_site_log(struct nginx_site *s, const char **ret_why)
+{
+    read_conf(s);
+    char *path = s->conf.error_log ? nginx_path(s->built.prefix, s->conf.error_log) : NULL;
+    if (!path && !s->conf.error_log && !s->conf.log_nowhere && s->built.error_log) {
+        path = xstrdup(s->built.error_log);
+    }
+    *ret_why = s->conf.log_nowhere ? s->conf.log_nowhere : "stderr";
+    return path;
+}
+
+/* ---- the master ---- */
+
+/* The argument of an option in a master's title: "... -c /etc/x.conf" or "-c/etc/x.conf"; NULL: none. */
+static char *title_option(const char *title, char option)
+{
+    const char dashed[] = {' ', '-', option, '\0'};
+    const char *p = strstr(title, dashed);
+    if (!p) {
+        return NULL;
+    }
+    p += sizeof(dashed) - 1;
+    p += strspn(p, " ");
+    return xmemdup0(p, strcspn(p, " "));
+}
+
+enum belongs { BELONGS, BELONGS_PERHAPS, BELONGS_ELSEWHERE };
+
+/* Does a master with this title run our configuration? */
+static enum belongs belongs(const struct nginx_site *s, const char *title)
+{
+    const char *ours = nginx_site_conf(s);
+    CLEANUP_FREE char *named = title_option(title, 'c');
+    CLEANUP_FREE char *prefix = title_option(title, 'p');
+    CLEANUP_FREE char *theirs = named ? nginx_path(prefix ? prefix : s->built.prefix, named)
+                                      : xstrdup(prefix ? NULL : s->built.conf);
+    struct stat a, b;
+    if (!ours || !theirs) {
+        return BELONGS_PERHAPS;
+    }
+    if (streq(ours, theirs)) {
+        return BELONGS;
+    }
+    if (stat(ours, &a) < 0 || stat(theirs, &b) < 0) {
+        return BELONGS_PERHAPS;
+    }
+    if (a.st_dev == b.st_dev && a.st_ino == b.st_ino) {
+        return BELONGS;
+    }
+    return named ? BELONGS_ELSEWHERE
+                 : BELONGS_PERHAPS; /* another binary has another built-in one */
+}
+
+/* By the pid file. -ESRCH: e says what is wrong with it. -EACCES: it is that process, but hidden. */
+static int master_by_file(const struct nginx_site *s, const char *path, struct nginx_proc *ret,
+                          struct err *e)
+{
+    char title[NGINX_TITLE_MAX];
+    struct buf text = BUF_INIT(PID_MAX);
+    struct nginx_proc p;
+    uint64_t pid = 0;
+    int r = fs_read(path, &text, e);
+    if (r == 0) {
+        buf_truncate(&text, strcspn(buf_str(&text), "\r\n"));
+        if (!str_to_u64(buf_str(&text), 1, INT32_MAX, &pid)) {
+            r = err_set(e, ERR_TRANSIENT, -ESRCH, "%s holds no process number", path);
+        }
+    } else if (r == -ENOENT) {
+        r = err_set(e, ERR_TRANSIENT, -ESRCH, "there is no %s", path);
+    }
+    buf_deinit(&text);
+    if (r < 0) {
+        return -ESRCH;
+    }
+    if (!nginx_proc_read((pid_t)pid, &p, title)) {
+        if (nginx_proc_hidden((pid_t)pid)) {
+            return err_set(e, ERR_AUTH, -EACCES,
+                           "process %d of %s is hidden: /proc is mounted with hidepid, so this "
+                           "must run as root or in the group that may look",
+                           (int)pid, path);
+        }
+        return err_set(e, ERR_TRANSIENT, -ESRCH, "process %d of %s has gone", (int)pid, path);
+    }
+    if (p.role != NGINX_ROLE_MASTER) {
+        return err_set(e, ERR_TRANSIENT, -ESRCH, "process %d of %s is not nginx's master", (int)pid,
+                       path);
+    }
+    if (belongs(s, title) == BELONGS_ELSEWHERE) {
+        return err_set(e, ERR_TRANSIENT, -ESRCH,
+                       "process %d of %s is an nginx that runs another "
+                       "configuration",
+                       (int)pid, path);
+    }
+    *ret = p;
+    return 0;
+}
+
+/* By the command lines of all masters; e is filled before with what is wrong with the pid file. */
+static int master_by_title(const struct nginx_site *s, struct nginx_proc *ret, struct err *e)
+{
+    struct nginx_proc masters[MASTERS_MAX];
+    char title[NGINX_TITLE_MAX];
+    size_t all = nginx_proc_masters(masters, MASTERS_MAX), n = 0;
+    struct nginx_proc found = {0};
+    for (size_t i = 0; i < all; i++) {
+        if (nginx_proc_same_count(masters[i].pid) &&
+            nginx_proc_read(masters[i].pid, &masters[i], title) &&
+            masters[i].role == NGINX_ROLE_MASTER && belongs(s, title) == BELONGS) {
+            found = masters[i];
+            n++;
+        }
+    }
+    const char *conf = nginx_site_conf(s);
+    if (n == 0) {
+        err_wrap(e, "nginx does not run with %s, as far as can be seen from here",
+                 conf ? conf : "(no configuration)");
+        return -ESRCH;
+    }
+    if (n > 1) {
+        err_wrap(e, "%zu nginx masters run with %s and it cannot be told which is meant", n, conf);
+        return -ESRCH;
+    }
+    *ret = found;
+    return 0;
+}
+
+int nginx_site_master(struct nginx_site *s, struct nginx_proc *ret, struct err *e)
+{
+    struct err why = ERR_INIT;
+    read_conf(s);
+    if (!nginx_site_conf(s)) {
+        return err_set(e, ERR_INVALID, -ESRCH, "nginx's configuration is not known: %s",
+                       s->unknown.msg);
+    }
+    CLEANUP_FREE char *path =
+        s->conf.pid ? nginx_path(s->built.prefix, s->conf.pid) : xstrdup(s->built.pid);
+    int r = path ? master_by_file(s, path, ret, &why)
+                 : err_set(&why, ERR_TRANSIENT, -ESRCH, "where its pid file is is not known: %s",
+                           s->unknown.msg);
+    if (r == -ESRCH) {
+        r = master_by_title(s, ret, &why);
+    }
+    if (r < 0 && e) {
+        *e = why;
+    }
+    return r;
+}

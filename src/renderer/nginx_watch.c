@@ -1,0 +1,127 @@
+/*
+ * Happy path: the children of the moment are noted, and each look sorts the workers of now into new ones
+ * and old ones. A worker is new when it was not noted and has started since: the list of children may
+ * lack one, and a number may come again.
+ * Failure: more workers than are looked at are not seen.
+ * Not done: no decision; see nginx_local_verdict.c.
+ *
+ * Two logs are followed, because nginx says what it makes of a configuration in the log of the one that
+ * runs (its standard error leads there), and what comes after reading it in that of the new one.
+ */
+#include "renderer/nginx_watch.h"
+
+#include "base/alloc.h"
+#include "render/nginx_log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CHILDREN_MAX 4096u
+#define LOGS_MAX     (4 * NGINX_TAIL_MAX) /* two tails, each of two files */
+
+void nginx_watch_mark(struct nginx_watch *w)
+{
+    CLEANUP_FREE struct nginx_proc *now = xcalloc(CHILDREN_MAX, sizeof(*now));
+    w->since = nginx_proc_now();
+    size_t n = nginx_proc_children(w->master.pid, now, CHILDREN_MAX);
+    w->before = xreallocarray(w->before, n + 1, sizeof(*w->before));
+    memcpy(w->before, now, n * sizeof(*now)); /* also those that have no title yet */
+    w->n_before = n;
+    w->serving = 0;
+    for (size_t i = 0; i < n; i++) {
+        w->serving += now[i].role == NGINX_ROLE_WORKER;
+    }
+    w->side_by_side = false;
+    nginx_tail_mark(&w->tails[0]);
+    nginx_tail_mark(&w->tails[1]);
+}
+
+void nginx_watch_mark_start(struct nginx_watch *w)
+{
+    w->since = w->master.start;
+    w->n_before = w->serving = 0;
+}
+
+void nginx_watch_begin(struct nginx_watch *w, const struct nginx_proc *master, const char *log)
+{
+    char path[64];
+    nginx_watch_end(w);
+    w->master = *master;
+    snprintf(path, sizeof(path), "/proc/%ld/fd/2", (long)master->pid);
+    nginx_tail_open(&w->tails[0], log);
+    nginx_tail_open(&w->tails[1], path);
+    if (nginx_tail_same(&w->tails[0], &w->tails[1])) {
+        nginx_tail_close(&w->tails[1]);
+    }
+    nginx_watch_mark(w);
+}
+
+void nginx_watch_end(struct nginx_watch *w)
+{
+    nginx_tail_close(&w->tails[0]);
+    nginx_tail_close(&w->tails[1]);
+    free(w->before);
+    *w = (struct nginx_watch)NGINX_WATCH_NULL;
+}
+
+static bool was_before(const struct nginx_watch *w, const struct nginx_proc *p)
+{
+    for (size_t i = 0; i < w->n_before; i++) {
+        if (w->before[i].pid == p->pid && w->before[i].start == p->start) {
+            return true;
+        }
+    }
+    return p->start < w->since;
+}
+
+struct nginx_sight nginx_watch_look(struct nginx_watch *w)
+{
+    struct nginx_sight sight = {.mood = nginx_proc_mood(&w->master)};
+    if (sight.mood == NGINX_MOOD_GONE) {
+        return sight;
+    }
+    CLEANUP_FREE struct nginx_proc *now = xcalloc(CHILDREN_MAX, sizeof(*now));
+    size_t n = nginx_proc_children(w->master.pid, now, CHILDREN_MAX);
+    for (size_t i = 0; i < n; i++) {
+        if (now[i].role == NGINX_ROLE_LEAVING) {
+            sight.leaving++;
+        } else if (now[i].role == NGINX_ROLE_WORKER) {
+            *(was_before(w, &now[i]) ? &sight.stale : &sight.fresh) += 1;
+        }
+    }
+    if (sight.fresh == 0) {
+        w->serving = sight.stale;
+    }
+    w->side_by_side |= sight.fresh > 0 && sight.stale >= w->serving;
+    return sight;
+}
+
+bool nginx_watch_hears(const struct nginx_watch *w)
+{
+    return nginx_tail_readable(&w->tails[0]) || nginx_tail_readable(&w->tails[1]);
+}
+
+static void read_logs(const struct nginx_watch *w, struct buf *out)
+{
+    buf_init(out, LOGS_MAX);
+    nginx_tail_read(&w->tails[1], out);
+    nginx_tail_read(&w->tails[0], out);
+}
+
+size_t nginx_watch_refusal(const struct nginx_watch *w, struct buf *said)
+{
+    struct buf text;
+    read_logs(w, &text);
+    size_t n = nginx_log_refusal(buf_str(&text), text.len, w->master.pid, said);
+    buf_deinit(&text);
+    return n;
+}
+
+size_t nginx_watch_last(const struct nginx_watch *w, bool others, struct buf *said)
+{
+    struct buf text;
+    read_logs(w, &text);
+    size_t n = nginx_log_last(buf_str(&text), text.len, w->master.pid, others, said);
+    buf_deinit(&text);
+    return n;
+}
