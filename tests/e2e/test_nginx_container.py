@@ -42,13 +42,16 @@ def test_accepted(tw, boxed, containers, records):
     before = boxed.workers()
     renderer = render(tw, boxed, records)
     boxed.serves(first)
-    until(lambda: not boxed.workers() & before, lambda: f"new workers: {boxed.processes()}")
+    boxed.wait_new_workers(before)
+    before = boxed.workers()
     put(records, other, instance="b")
     boxed.serves(first, second)
+    boxed.wait_new_workers(before)
     # What was confirmed is not done again.
-    workers = boxed.workers()
+    workers, same = boxed.workers(), "publish from=compare to=idle"
+    seen = renderer.err().count(same)
     put(records, "10.9.9.9", service="web", instance="sick", status="critical")
-    renderer.wait_err("publish from=compare to=idle")
+    until(lambda: renderer.err().count(same) > seen, "rendered the same")
     assert boxed.workers() == workers
     assert renderer.stop() == 0
 
@@ -67,6 +70,21 @@ def test_refused_by_the_check(tw, boxed, containers, records):
     boxed.serves(first, second)
     renderer.wait_err("api")
     assert boxed.servers("api") == []
+
+
+def test_a_line_that_is_refused(tw, boxed, containers, records):
+    """nginx names the line by the path that it has in the container."""
+    first, address = backend(containers, "one")
+    put(records, address)
+    boxed.start()
+    renderer = render(tw, boxed, records)
+    boxed.serves(first)
+    second, other = backend(containers, "two")
+    put(records, "nosuch.invalid", instance="lost")
+    put(records, other, instance="b")
+    boxed.serves(first, second, timeout=60)
+    assert "nosuch.invalid" not in boxed.upstreams.read_text()
+    renderer.wait_err("nosuch.invalid")
 
 
 def test_strictly_refused_by_the_check(tw, boxed, containers, records):

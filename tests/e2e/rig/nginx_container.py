@@ -78,6 +78,11 @@ class NginxContainer:
     def workers(self):
         return {pid for pid, title in self.processes() if title == "nginx: worker process"}
 
+    def wait_new_workers(self, before):
+        """Waits until none of the workers `before` takes connections and others do."""
+        until(lambda: self.workers() and not self.workers() & before,
+              lambda: f"workers other than {before}: {self.processes()}")
+
     def servers(self, service=None):
         """The server lines of one upstream of the file as it is now."""
         return sorted(parse_upstreams(self.upstreams.read_text()).get(service or self.service, []))
