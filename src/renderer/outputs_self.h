@@ -17,6 +17,7 @@ struct outputs {
     enum outputs_phase phase;
     bool keep_good, touch;
     bool good_known; /* while OWED: what nginx runs is in the files or their COPY_GOOD */
+    bool refused;    /* while OWED: putting back those has begun and is to be ended */
     msec_t owed_since;
     char *journal;         /* its path */
     struct fs_staged next; /* the journal that says OWED, made before a file is touched */

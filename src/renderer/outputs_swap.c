@@ -36,6 +36,7 @@ static void set_phase(struct outputs *o, enum outputs_phase to)
         o->owed_since = 0;
         o->good_known = true;
     }
+    o->refused = false;
 }
 
 /* ---- the journal ---- */
@@ -300,13 +301,11 @@ static int put_back_good(struct outputs *o, struct err *e)
 {
     int first = 0;
     for (size_t i = 0; i < o->n; i++) {
-        struct live *l = &o->files[i];
-        bool there = l->good != COPY_NONE;
-        int r = live_put_back(l, COPY_GOOD, first == 0 ? e : NULL);
-        if (r == 0 && there) {
-            r = fs_flush_folder(l->real, first == 0 ? e : NULL);
-        }
+        int r = live_put_back(&o->files[i], COPY_GOOD, first == 0 ? e : NULL);
         first = first == 0 ? r : first;
+    }
+    for (size_t i = 0; i < o->n && first == 0; i++) {
+        first = o->files[i].real ? fs_flush_folder(o->files[i].real, e) : 0;
     }
     return first;
 }
@@ -326,11 +325,12 @@ static int restore_good(struct outputs *o, struct err *e)
             buf_deinit(&text);
         }
     }
-    if (!any) {
+    if (!any && !o->refused) {
         return OUTPUTS_E_NOTHING;
     }
     int r = write_journal(o, JOURNAL_REFUSED, o->owed_since, e);
     if (r == 0) {
+        o->refused = true;
         r = put_back_good(o, e);
     }
     if (r == 0) {
