@@ -5,6 +5,7 @@
  */
 #include <arpa/inet.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +56,7 @@ int main(int argc, char **argv)
         .sin_port = htons((uint16_t)strtoul(argv[1], NULL, 10)),
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
     };
+    const struct timespec pause = {.tv_nsec = 500000};
     snprintf(request, sizeof(request), "GET %s HTTP/1.0\r\n\r\n", argv[2]);
     for (;;) {
         const char *body = ask(&to, request, answer);
@@ -63,6 +65,6 @@ int main(int argc, char **argv)
             fflush(stdout);
             snprintf(last, sizeof(last), "%s", body);
         }
-        usleep(500);
+        ppoll(NULL, 0, &pause, NULL);
     }
 }

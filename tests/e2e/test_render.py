@@ -1,9 +1,9 @@
 """The renderer against a real etcd and a real nginx."""
 import json
 import stat
-import threading
 import time
 
+from rig.load import Clients
 from rig.nginx import parse_upstreams
 from rig.wait import until, until_equal
 
@@ -170,40 +170,25 @@ def test_nginx_serves_from_exactly_the_live_containers(tw, containers, records, 
               lambda: f"nginx serves from {names}; now from {[nginx.get() for _ in range(12)]}")
 
     names = [containers.run(f"v1-{i}", labels=labels, env=env) for i in range(3)]
-    tw.render(records.uri, "-o", nginx.upstreams, "--wait", "50ms:500ms", "--expect", "web",
-              "--check", nginx.check, "--reload", nginx.reload)
+    tw.render(records.uri, "--wait", "50ms:500ms", "--expect", "web", *nginx.publish_options())
     until(lambda: len(nginx.servers("web")) == 3, "three servers")
     nginx.start()
     live(names)
 
-    alive = {n: None for n in names}  # name: when it was told to stop its last requests
-    answers, done = [], threading.Event()
-
-    def load():
-        while not done.is_set():
-            began = time.monotonic()
-            answers.append((began, *nginx.get()))
-
-    thread = threading.Thread(target=load)
-    thread.start()
-    try:
+    stopped = {}  # name: when the engine said that it had ended
+    with Clients(nginx, count=1) as load:
         for i in range(3):
-            new = containers.run(f"v2-{i}", labels=labels, env=env)
-            alive[new] = None
-            names.append(new)
+            names.append(containers.run(f"v2-{i}", labels=labels, env=env))
             live(names)
             old = names.pop(0)
             containers.docker.stop(old)
-            alive[old] = time.monotonic()
+            stopped[old] = time.monotonic()
             live(names)
-    finally:
-        done.set()
-        thread.join()
-    wrong = [(began, status, body) for began, status, body in answers
-             if status != 200 or body not in alive
-             or (alive[body] is not None and began > alive[body])]
-    assert not wrong, f"{len(wrong)} of {len(answers)}: {wrong[:5]}"
-    assert len(answers) > 100
+    assert not load.failed, f"{len(load.failed)} failed: {load.failed[:5]}"
+    assert set(load.answers) == {*names, *stopped}, load.answers
+    late = {n: load.last[n] - at for n, at in stopped.items() if load.last[n] > at}
+    assert not late, f"asked after their end: {late}"
+    assert sum(load.answers.values()) > 100
 
 
 def test_nginx_after_kill_9(tw, containers, records, nginx):

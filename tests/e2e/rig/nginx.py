@@ -144,7 +144,8 @@ class Nginx:
 
     def publish_options(self):
         """The renderer's, to write here, check and reload."""
-        return ["-o", self.upstreams, "--check", self.check, "--reload", self.reload]
+        streams = ["--stream-output", self.stream_upstreams] if self.streams else []
+        return ["-o", self.upstreams, *streams, "--nginx", f"local:{self.conf}"]
 
     # ---- its life ----
 
