@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <grp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +17,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -218,6 +220,147 @@ static void makes_parents(void **state)
     assert_int_equal(count(), 2);
 }
 
+static void expect_real(const char *path, const char *want)
+{
+    char absolute[256];
+    CLEANUP_FREE char *real = fs_real_path(path);
+    snprintf(absolute, sizeof(absolute), "%s%s%s", want[0] == '/' ? "" : folder,
+             want[0] == '/' ? "" : "/", want);
+    assert_string_equal(real, absolute);
+}
+
+static void follows_links_to_what_is_not_there(void **state)
+{
+    assert_int_equal(mkdir("data", 0755), 0);
+    assert_int_equal(symlink("data/none", "one"), 0);
+    assert_int_equal(symlink("../one", "data/two"), 0);
+    assert_int_equal(symlink("data/two", "three"), 0);
+    assert_int_equal(symlink("loop", "loop"), 0);
+    expect_real("none", "none");
+    expect_real("./data/../none", "none");
+    expect_real("three", "data/none");
+    expect_real("data", "data");
+    expect_real("/none", "/none");
+    CLEANUP_FREE char *lost = fs_real_path("no/folder/file");
+    assert_string_equal(lost, "no/folder/file");
+    CLEANUP_FREE char *loop = fs_real_path("loop");
+    assert_string_equal(loop, "loop");
+    assert_int_equal(fs_replace("three", "new", 3, FS_MODE_KEEP, false, NULL), 0);
+    expect("data/none", "new");
+    assert_true(S_ISLNK(mode_of("three")) && S_ISLNK(mode_of("one")));
+
+    /* but a name of this program's own is replaced itself */
+    const struct fs_how own = {.mode = 0600,
+                               .owner = FS_OWNER_KEEP,
+                               .group = FS_GROUP_KEEP,
+                               .durable = true,
+                               .no_links = true};
+    assert_int_equal(fs_replace_as("three", "own", 3, &own, NULL), 0);
+    expect("data/none", "new");
+    expect("three", "own");
+    assert_int_equal(mode_of("three"), S_IFREG | 0600);
+}
+
+static void names_what_stands_beside(void **state)
+{
+    CLEANUP_FREE char *a = fs_beside("/etc/up.conf", ".x");
+    CLEANUP_FREE char *b = fs_beside("up.conf", ".x");
+    assert_string_equal(a, "/etc/.up.conf.x");
+    assert_string_equal(b, ".up.conf.x");
+    struct err e = ERR_INIT;
+    assert_int_equal(fs_flush_folder("file", &e), 0);
+    assert_int_equal(fs_flush_folder("none/file", &e), -ENOENT);
+}
+
+static void overwrites_in_place(void **state)
+{
+    struct stat before, after;
+    struct err e = ERR_INIT;
+    struct fs_how how = {.mode = FS_MODE_KEEP, .owner = FS_OWNER_KEEP, .group = FS_GROUP_KEEP};
+    put("file", "a longer text");
+    assert_int_equal(chmod("file", 0604), 0);
+    assert_int_equal(stat("file", &before), 0);
+    assert_int_equal(fs_overwrite("file", "short", 5, &how, &e), 0);
+    expect("file", "short");
+    how.mode = 0640;
+    assert_int_equal(fs_overwrite("file", "a longer text again", 19, &how, &e), 0);
+    expect("file", "a longer text again");
+    assert_int_equal(stat("file", &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino);
+    assert_int_equal(mode_of("file") & 07777, 0640);
+    assert_int_equal(fs_overwrite("file", "", 0, &how, &e), 0);
+    expect("file", "");
+    assert_int_equal(fs_overwrite("none", "x", 1, &how, &e), -ENOENT);
+    assert_int_equal(access("none", F_OK), -1);
+}
+
+/* As somebody who may not give files away; returns the status of what runs as that. */
+static int as_nobody(int (*run)(void))
+{
+    fflush(NULL);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        _exit(setgroups(1, &(gid_t){12350}) == 0 && setgid(12346) == 0 && setuid(12345) == 0 ? run()
+                                                                                             : 99);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* What is not asked for is kept where that is possible, silently; what is asked for is not given up. */
+static int give_away(void)
+{
+    struct err e = ERR_INIT;
+    struct stat st;
+    struct fs_how how = {.mode = 0640, .owner = 0, .group = FS_GROUP_KEEP};
+    if (fs_replace_as("file", "x", 1, &how, &e) != -EPERM || e.class != ERR_AUTH ||
+        !strstr(e.msg, "set owner and group of") || !strstr(e.msg, "only root may give")) {
+        return 1;
+    }
+    how.owner = 12345;
+    how.group = 12346;
+    if (fs_replace_as("own", "x", 1, &how, &e) != 0 || stat("own", &st) < 0 || st.st_uid != 12345 ||
+        st.st_gid != 12346) {
+        return 2;
+    }
+    how.owner = FS_OWNER_KEEP;
+    how.group = FS_GROUP_KEEP;
+    if (fs_replace_as("file", "kept", 4, &how, &e) != 0 || stat("file", &st) < 0) {
+        return 3;
+    }
+    /* root's file in a group of this user: the group could be kept */
+    return st.st_uid == 12345 && st.st_gid == 12350 ? 0 : 4;
+}
+
+static void gives_files_to_others(void **state)
+{
+    struct stat st;
+    struct fs_how how = {.mode = 04750, .owner = 12347, .group = 12348};
+    if (geteuid() != 0) {
+        skip();
+    }
+    assert_int_equal(fs_replace_as("given", "x", 1, &how, NULL), 0);
+    assert_int_equal(stat("given", &st), 0);
+    assert_int_equal(st.st_uid, 12347);
+    assert_int_equal(st.st_gid, 12348);
+    assert_int_equal(st.st_mode & 07777, 04750);
+    how = (struct fs_how){.mode = FS_MODE_KEEP, .owner = 12349, .group = FS_GROUP_KEEP};
+    assert_int_equal(fs_replace_as("given", "y", 1, &how, NULL), 0);
+    assert_int_equal(stat("given", &st), 0);
+    assert_int_equal(st.st_uid, 12349);
+    assert_int_equal(st.st_gid, 12348);
+    assert_int_equal(st.st_mode & 07777, 04750);
+
+    put("file", "root's");
+    assert_int_equal(chown("file", 0, 12350), 0);
+    assert_int_equal(chmod(folder, 0777), 0);
+    assert_int_equal(as_nobody(give_away), 0);
+    expect("file", "kept");
+    assert_int_equal(count(), 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +371,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(keeps_symbolic_links, setup, teardown),
         cmocka_unit_test_setup_teardown(leaves_everything_on_failure, setup, teardown),
         cmocka_unit_test_setup_teardown(makes_parents, setup, teardown),
+        cmocka_unit_test_setup_teardown(follows_links_to_what_is_not_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(names_what_stands_beside, setup, teardown),
+        cmocka_unit_test_setup_teardown(overwrites_in_place, setup, teardown),
+        cmocka_unit_test_setup_teardown(gives_files_to_others, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
