@@ -4,23 +4,91 @@
  */
 #include "cli/command.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "cli/daemon.h"
 #include "cli/start.h"
 #include "config/render_settings.h"
+#include "docker/peer.h"
+#include "renderer/command.h"
+#include "renderer/nginx_control.h"
 #include "renderer/renderer.h"
 
 struct render_run {
     struct render_settings settings;
     struct registry_uri uri;
+    struct docker_peer peer; /* --nginx container:NAME */
+    struct command check, reload;
+    struct renderer_output outputs[2];
     struct renderer_options options;
+    struct nginx_control *nginx;
     struct renderer *renderer;
     struct daemon *daemon;
 };
+
+/* The container that --nginx names, or NULL. */
+static const char *nginx_container(const struct render_settings *s)
+{
+    return s->nginx && str_starts(s->nginx, "container:") ? strchr(s->nginx, ':') + 1 : NULL;
+}
+
+/* The configuration that `--nginx local:/CONF` names, or NULL. */
+static const char *nginx_conf(const struct render_settings *s)
+{
+    const char *colon = strchr(s->nginx, ':');
+    return colon ? colon + 1 : NULL;
+}
+
+static int prepare_command(const struct options_base *base, const char *name, const char *text,
+                           struct command *ret, struct err *e)
+{
+    int r = text ? command_parse(ret, text, e) : 0;
+    if (r < 0) {
+        options_blame(base, name, 0, e);
+    }
+    return r;
+}
+
+static int prepare_output(struct render_run *run, const char *name, const char *path,
+                          enum nginx_context context, struct err *e)
+{
+    const struct render_settings *s = &run->settings;
+    if (!path) {
+        return 0;
+    }
+    int r = fs_replaceable(path, e);
+    if (r < 0) {
+        options_blame(&s->base, name, 0, e);
+        return r;
+    }
+    run->outputs[run->options.n_outputs++] = (struct renderer_output){
+        .context = context,
+        .file =
+            {.path = path, .mode = s->mode, .owner = s->uid, .group = s->gid, .backup = s->backup},
+    };
+    return 0;
+}
+
+static int prepare_commands(struct render_run *run, struct err *e)
+{
+    const struct render_settings *s = &run->settings;
+    int r = prepare_command(&s->base, "check", s->check, &run->check, e);
+    if (r == 0) {
+        r = prepare_command(&s->base, "reload", s->reload, &run->reload, e);
+    }
+    if (r == 0 && s->reload && command_names_src(&run->reload)) {
+        r = err_set(e, ERR_INVALID, -EINVAL,
+                    "{{.src}} is the staged file, which is gone by then; name the file itself");
+        options_blame(&s->base, "reload", 0, e);
+    }
+    return r;
+}
 
 static int prepare(void *ctx, struct err *e)
 {
@@ -30,39 +98,45 @@ static int prepare(void *ctx, struct err *e)
     if (r < 0) {
         return r;
     }
-    r = s->output ? fs_replaceable(s->output, e) : 0;
-    if (r < 0) {
-        options_blame(&s->base, "output", 0, e);
-        return r;
-    }
     run->options = (struct renderer_options){
         .driver = registry_driver_for(&run->uri),
         .uri = &run->uri,
-        .output = s->output,
+        .outputs = run->outputs,
         .services = s->services.items,
         .n_services = s->services.n,
         .expect = s->expect.items,
         .n_expect = s->expect.n,
         .empty = (enum nginx_empty)s->empty,
         .hold = s->hold,
+        .max_drop = s->max_drop,
         .wait_min = s->wait.min,
         .wait_max = s->wait.max,
-        .check = s->check,
-        .reload = s->reload,
-        .mode = s->mode,
+        .check = s->check ? &run->check : NULL,
+        .reload = s->reload ? &run->reload : NULL,
+        .old_workers = s->old_workers,
+        .strict = s->strict,
         .once = s->once,
         .dry_run = s->dry_run,
+        .diff = s->diff,
     };
-    return 0;
+    r = prepare_output(run, "output", s->output, NGINX_HTTP, e);
+    if (r == 0) {
+        r = prepare_output(run, "stream-output", s->stream_output, NGINX_STREAM, e);
+    }
+    if (r == 0) {
+        r = prepare_commands(run, e);
+    }
+    return r == 0 && nginx_container(s) ? start_docker(&s->base, &s->docker, &run->peer, e) : r;
 }
 
 static void announce(const struct render_run *run)
 {
     struct buf uri = BUF_INIT(REGISTRY_URI_MAX);
     registry_uri_format(&run->uri, &uri);
-    if (run->options.output && !run->options.once) {
+    const struct renderer_options *o = &run->options;
+    if (o->n_outputs > 0 && !o->once && !o->dry_run && !o->diff) {
         log_info("starting", "version", TIDEWAITER_VERSION, "registry", buf_str(&uri), "output",
-                 run->options.output, NULL);
+                 o->outputs[0].file.path, NULL);
     }
     buf_deinit(&uri);
     start_warn_password(&run->uri);
@@ -73,11 +147,26 @@ static void on_done(void *ctx, int exit_status)
     daemon_done(((struct render_run *)ctx)->daemon, exit_status);
 }
 
+static int open_nginx(struct render_run *run, struct io *io, struct err *e)
+{
+    const struct render_settings *s = &run->settings;
+    const char *container = nginx_container(s);
+    int r = !s->nginx   ? 0
+            : container ? nginx_container_new(&run->nginx, io, &run->peer, container, e)
+                        : nginx_local_new(&run->nginx, io, nginx_conf(s), e);
+    if (r < 0) {
+        options_blame(&s->base, "nginx", 0, e);
+    }
+    run->options.nginx = run->nginx;
+    return r;
+}
+
 static int render_start(void *ctx, struct daemon *d, struct io *io, struct err *e)
 {
     struct render_run *run = ctx;
     run->daemon = d;
-    return renderer_new(&run->renderer, io, &run->options, on_done, run, e);
+    int r = open_nginx(run, io, e);
+    return r < 0 ? r : renderer_new(&run->renderer, io, &run->options, on_done, run, e);
 }
 
 static void render_stop(void *ctx)
@@ -97,7 +186,9 @@ static void render_state(void *ctx, struct buf *out)
 
 static void render_release(void *ctx)
 {
-    renderer_free(((struct render_run *)ctx)->renderer);
+    struct render_run *run = ctx;
+    renderer_free(run->renderer);
+    nginx_control_free(run->nginx);
 }
 
 static const struct daemon_ops render_daemon = {
@@ -123,6 +214,9 @@ static void release(void *ctx)
 {
     struct render_run *run = ctx;
     registry_uri_deinit(&run->uri);
+    docker_peer_deinit(&run->peer);
+    command_deinit(&run->check);
+    command_deinit(&run->reload);
 }
 
 int command_render(int argc, char **argv)

@@ -1,5 +1,5 @@
 /*
- * Happy path: a command that succeeds is not mentioned.
+ * Happy path: a command that succeeds in silence is not mentioned.
  * Failure: exit status, signal or the reason why it did not run, in words, and the last lines that it
  * printed, because that is where nginx says what is wrong.
  * Not done: storing output; the log has it.
@@ -35,17 +35,30 @@ bool output_succeeded(const struct child_result *res, char why[OUTPUT_WHY_MAX])
     return false;
 }
 
-void output_log_failure(const char *msg, const char *command, const char *why, const char *output)
+/* The last lines, where nginx says what is wrong. */
+static void last_lines(const char *output, char text[OUTPUT_LOGGED + 1])
 {
     size_t len = strlen(output);
     while (len > 0 && output[len - 1] == '\n') {
         len--;
     }
     size_t from = len > OUTPUT_LOGGED ? len - OUTPUT_LOGGED : 0;
-    char text[OUTPUT_LOGGED + 1];
     memcpy(text, output + from, len - from);
     text[len - from] = '\0';
+}
+
+void output_log_failure(const char *msg, const char *command, const char *why, const char *output)
+{
+    char text[OUTPUT_LOGGED + 1];
+    last_lines(output, text);
     log_warn(msg, "reason", why, "command", command, "output", text, NULL);
+}
+
+void output_log_success(const char *msg, const char *command, const char *output)
+{
+    char text[OUTPUT_LOGGED + 1];
+    last_lines(output, text);
+    log_info(msg, "command", command, "output", text, NULL);
 }
 
 int output_write(int fd, const char *p, size_t len, struct err *e)

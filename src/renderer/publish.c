@@ -1,123 +1,91 @@
 /*
  * Happy path:
  *
- *   IDLE ─kick─► RENDER ─► COMPARE ─differs─► STAGE ─► CHECK ─ok─► PROMOTE ─► RELOAD ─► IDLE
- *                  │          │                 │        │             ▲         ▲
- *                  │          │                 └────────│─no check────┘         │
- *                  └─held──►──┴─same─► (a reload owed? ──│───────────────────────┘ else IDLE)
- *                                                        └─failed─► IDLE, rejected
+ *   IDLE ─kick─► RENDER ─► COMPARE ─differs─► CROWD ─► STAGE ─► CHECK ─ok─► PROMOTE ─► RELOAD ─► IDLE
+ *                  │▲         │                 │        │       │ ▲           ▲          │
+ *                  ││         │                 │        └───────│─│─no check──┘          │
+ *                  ││         └─same─► (a reload owed? RELOAD : IDLE)  │                  │
+ *                  │└───── refused, the place is known and left out ───┴──────────────────┘
+ *                  └─held, crowded─► IDLE, another pass follows
  *
- * A check that names {{.src}} looks at the staged file. Any other looks at the live one, so there the
- * candidate is on trial: STAGE ─► PROMOTE ─► CHECK ─ok─► RELOAD, or CHECK ─failed─► RESTORE ─► IDLE.
+ * A check that must see the candidate live: STAGE ─► PROMOTE ─► CHECK ─ok─► RELOAD, or ─no─► RESTORE.
  *
  * Failure modes:
- *   - check failed: the digest of the bytes is remembered and the same bytes are not tried again, except
- *     once in a while (30 s, later up to 10 min), because the fault may be elsewhere in nginx's tree and
- *     its repair changes nothing here;
- *   - reload failed: owed; tried again with backoff, and after every promotion, until it succeeds;
- *   - disk full, no rights: the pass is tried again with backoff;
+ *   - refused by the check, or by nginx at the reload (then the last good files are put back): where the
+ *     words name a place in our files, that is left out and the pass renders again, at most ROUNDS_MAX
+ *     times; else the candidate is rejected, and the same bytes are not tried again, except once in a
+ *     while (60 s, later up to 10 min), because the fault may be elsewhere in nginx's tree and its repair
+ *     changes nothing here. What was left out gets another chance in the same rhythm;
+ *   - a check that gives no answer, a full disk, no rights: the pass is tried again with backoff;
+ *   - reload failed: owed, by a journal that outlives this process; tried with backoff, and after every
+ *     promotion, until it succeeds;
  *   - a trial that cannot be taken back: tried again first thing in every pass.
  * Each is logged when it begins and when it ends, not every time that it repeats.
  *
- * Not done: several outputs, a mount namespace for the check, keeping `owed` across restarts; the file
- * operations are in target.c so that a pass can run over more than one of them.
+ * Not done: knowing what is in the files; commands (check.c, reload.c); the files (outputs.c).
  */
 #include "renderer/publish.h"
 
 #include "base/alloc.h"
-#include "base/backoff.h"
-#include "base/buf.h"
 #include "base/hash.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/must.h"
-#include "io/child.h"
-#include "io/timer.h"
-#include "renderer/command.h"
+#include "base/str.h"
+#include "base/wallclock.h"
+#include "render/blame.h"
+#include "renderer/nginx_control.h"
 #include "renderer/output.h"
-#include "renderer/target.h"
+#include "renderer/publish_internal.h"
 
+#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
-#define CHECK_DEADLINE  (30 * MSEC_PER_SEC)
-#define RELOAD_DEADLINE (60 * MSEC_PER_SEC)
-#define RELOAD_GRACE    (5 * MSEC_PER_SEC)
+#define CROWD_PAUSE 100u /* ms between two counts of old workers */
+#define ROUNDS_MAX  16u
 
-#define RETRY_MIN    (1 * MSEC_PER_SEC)
-#define RETRY_MAX    (60 * MSEC_PER_SEC)
-#define REJECTED_MIN (60 * MSEC_PER_SEC)
-#define REJECTED_MAX (600 * MSEC_PER_SEC)
-
-enum publish_state {
-    PUBLISH_S_IDLE,
-    PUBLISH_S_RENDER,
-    PUBLISH_S_COMPARE,
-    PUBLISH_S_STAGE,
-    PUBLISH_S_CHECK,
-    PUBLISH_S_PROMOTE,
-    PUBLISH_S_RESTORE,
-    PUBLISH_S_RELOAD,
-};
-#define N_STATES (PUBLISH_S_RELOAD + 1)
-
-struct publish {
-    struct io *io;
-    struct publish_config c;
-    const struct publish_events *events;
-    void *ctx;
-    enum publish_state state;
-    bool again;                   /* a kick came during the pass */
-    enum publish_outcome outcome; /* of the pass that runs, or of the last one */
-    struct target target;
-    struct command check, reload; /* argv NULL: none */
-    bool check_src;               /* the check looks at the staged file, not at the live one */
-
-    uint64_t digest; /* of this pass's bytes */
-    bool rejected;   /* bytes with the next digest failed the check */
-    uint64_t rejected_digest;
-    msec_t rejected_due; /* when they are tried all the same; MSEC_NEVER */
-    bool retry;          /* that time has come */
-    struct backoff failed_backoff, rejected_backoff;
-    msec_t failed_due;  /* when a failed pass is tried again; MSEC_NEVER */
-    struct err failure; /* the last one that was logged; ERR_NONE: none since the last success */
-
-    bool owed;         /* the file went live and nginx has not been told */
-    msec_t reload_due; /* not before */
-    bool reload_failing;
-    struct backoff reload_backoff;
-
-    struct child_job job;
-    struct io_timer timer; /* retries; while stopping: end of the reload's grace */
-    struct io_defer defer; /* the next pass; while stopping: done */
-    bool stopping;
-    void (*stopped)(void *ctx);
-    void *stopped_ctx;
-};
-
-static const char *const state_names[N_STATES] = {
-    [PUBLISH_S_IDLE] = "idle",       [PUBLISH_S_RENDER] = "render", [PUBLISH_S_COMPARE] = "compare",
-    [PUBLISH_S_STAGE] = "stage",     [PUBLISH_S_CHECK] = "check",   [PUBLISH_S_PROMOTE] = "promote",
-    [PUBLISH_S_RESTORE] = "restore", [PUBLISH_S_RELOAD] = "reload",
+static const char *const state_names[PUBLISH_N_STATES] = {
+    [PUBLISH_S_IDLE] = "idle",       [PUBLISH_S_RENDER] = "render",
+    [PUBLISH_S_COMPARE] = "compare", [PUBLISH_S_CROWD] = "crowd",
+    [PUBLISH_S_STAGE] = "stage",     [PUBLISH_S_CHECK] = "check",
+    [PUBLISH_S_PROMOTE] = "promote", [PUBLISH_S_RESTORE] = "restore",
+    [PUBLISH_S_RELOAD] = "reload",
 };
 
 #define TO(s) (1u << PUBLISH_S_##s)
-static const unsigned allowed[N_STATES] = {
+static const unsigned allowed[PUBLISH_N_STATES] = {
     [PUBLISH_S_IDLE] = TO(RENDER) | TO(RESTORE),
     [PUBLISH_S_RENDER] = TO(COMPARE) | TO(RELOAD) | TO(IDLE),
-    [PUBLISH_S_COMPARE] = TO(STAGE) | TO(RELOAD) | TO(IDLE),
+    [PUBLISH_S_COMPARE] = TO(CROWD) | TO(STAGE) | TO(RELOAD) | TO(IDLE),
+    [PUBLISH_S_CROWD] = TO(STAGE) | TO(RELOAD) | TO(IDLE),
     [PUBLISH_S_STAGE] = TO(CHECK) | TO(PROMOTE) | TO(RELOAD) | TO(IDLE),
-    [PUBLISH_S_CHECK] = TO(PROMOTE) | TO(RESTORE) | TO(RELOAD) | TO(IDLE),
+    [PUBLISH_S_CHECK] = TO(CHECK) | TO(PROMOTE) | TO(RESTORE) | TO(RENDER) | TO(RELOAD) | TO(IDLE),
     [PUBLISH_S_PROMOTE] = TO(CHECK) | TO(RELOAD) | TO(IDLE),
     [PUBLISH_S_RESTORE] = TO(RENDER) | TO(RELOAD) | TO(IDLE),
-    [PUBLISH_S_RELOAD] = TO(IDLE),
+    [PUBLISH_S_RELOAD] = TO(RESTORE) | TO(IDLE),
 };
+
+const char *publish_state_name(enum publish_state s)
+{
+    return state_names[s];
+}
 
 static void set_state(struct publish *p, enum publish_state to)
 {
     must(allowed[p->state] & 1u << to);
     log_debug("publish", "from", state_names[p->state], "to", state_names[to], NULL);
     p->state = to;
+}
+
+static enum outputs_phase phase(const struct publish *p)
+{
+    return p->outputs ? outputs_phase(p->outputs) : OUTPUTS_SETTLED;
+}
+
+static void mark(struct publish_mark *m, bool good, const char *why)
+{
+    m->at = clock_wall();
+    m->good = good;
+    str_copy(m->why, sizeof(m->why), why);
 }
 
 /* ---- the end of a pass ---- */
@@ -127,6 +95,11 @@ static void on_stopped(struct io_defer *d)
     struct publish *p = container_of(d, struct publish, defer);
     io_timer_stop(&p->timer);
     p->stopped(p->stopped_ctx);
+}
+
+void publish_stopped(struct publish *p)
+{
+    io_defer(p->io, &p->defer, on_stopped);
 }
 
 static void on_again(struct io_defer *d)
@@ -139,22 +112,26 @@ static void on_retry(struct io_timer *t)
     publish_kick(container_of(t, struct publish, timer));
 }
 
-/* A file that failed its check and could not be taken back must not get into nginx. */
-static bool reload_wanted(const struct publish *p)
+void publish_say_notes(struct publish *p)
 {
-    return p->owed && !p->stopping && !target_on_trial(&p->target);
+    struct err note = ERR_INIT;
+    while (p->outputs && outputs_note(p->outputs, &note)) {
+        log_warn("about the files", "note", note.msg, NULL);
+    }
 }
 
 static void enter_idle(struct publish *p)
 {
     set_state(p, PUBLISH_S_IDLE);
+    publish_say_notes(p);
     if (p->stopping) {
-        io_defer(p->io, &p->defer, on_stopped);
+        publish_stopped(p);
         return;
     }
     msec_t now = io_now(p->io);
-    msec_t reload_due = reload_wanted(p) ? p->reload_due : MSEC_NEVER;
-    msec_t due = msec_min(msec_min(p->failed_due, p->rejected_due), reload_due);
+    msec_t reload_at = phase(p) == OUTPUTS_OWED ? reload_due(&p->reload) : MSEC_NEVER;
+    msec_t due = msec_min(msec_min(p->failed_due, p->rejected_due), reload_at);
+    due = msec_min(due, p->crowd_due);
     if (due != MSEC_NEVER) {
         io_timer_start(p->io, &p->timer, due > now ? due - now : 0, on_retry);
     }
@@ -162,71 +139,13 @@ static void enter_idle(struct publish *p)
         p->again = false;
         io_defer(p->io, &p->defer, on_again);
     }
-    p->events->settled(p->ctx, p->outcome, p->owed);
+    p->events->settled(p->ctx, p->outcome, phase(p) == OUTPUTS_OWED);
 }
 
-/* ---- commands ---- */
+/* ---- how candidates fail ---- */
 
-static int start_command(struct publish *p, const struct command *command, const char *src,
-                         msec_t deadline,
-                         void (*done)(struct child_job *j, const struct child_result *res),
-                         struct err *e)
-{
-    char **argv = command_argv(command, src);
-    p->job.done = done;
-    int r = child_start(p->io, &p->job, (const char *const *)argv, deadline, e);
-    command_argv_free(argv);
-    return r;
-}
-
-static void reload_failed(struct publish *p, const char *why, const char *output)
-{
-    p->reload_due = io_now(p->io) + backoff_next(&p->reload_backoff);
-    if (p->stopping) {
-        output_log_failure(
-            "stopping before the reload has succeeded, the file is live but not in use",
-            p->c.reload, why, output);
-    } else if (!p->reload_failing) {
-        p->reload_failing = true;
-        output_log_failure("reload failed, the file is live but not in use; trying again until it "
-                           "succeeds",
-                           p->c.reload, why, output);
-    }
-    enter_idle(p);
-}
-
-static void on_reloaded(struct child_job *j, const struct child_result *res)
-{
-    struct publish *p = container_of(j, struct publish, job);
-    char why[OUTPUT_WHY_MAX];
-    if (!output_succeeded(res, why)) {
-        reload_failed(p, why, res->output);
-        return;
-    }
-    p->owed = false;
-    if (p->reload_failing) {
-        log_info("reload succeeded", "command", p->c.reload, NULL);
-    }
-    p->reload_failing = false;
-    backoff_reset(&p->reload_backoff);
-    enter_idle(p);
-}
-
-/* Where every pass ends whose file is as it should be, or as it has to stay. */
-static void reload_or_idle(struct publish *p)
-{
-    if (!reload_wanted(p) || io_now(p->io) < p->reload_due) {
-        enter_idle(p);
-        return;
-    }
-    set_state(p, PUBLISH_S_RELOAD);
-    struct err e = ERR_INIT;
-    if (start_command(p, &p->reload, NULL, RELOAD_DEADLINE, on_reloaded, &e) < 0) {
-        reload_failed(p, e.msg, "");
-    }
-}
-
-/* ---- a pass, step by step ---- */
+static void reload_or_idle(struct publish *p);
+static void render(struct publish *p);
 
 static void pass_failed(struct publish *p, const struct err *e)
 {
@@ -240,88 +159,189 @@ static void pass_failed(struct publish *p, const struct err *e)
     reload_or_idle(p);
 }
 
-/* The file holds what was rendered. */
-static void content_ok(struct publish *p, bool changed)
+static void take_back_failed(struct publish *p, struct err *e, const char *what)
 {
-    p->rejected = p->retry = false;
-    p->rejected_due = MSEC_NEVER;
-    backoff_reset(&p->failed_backoff);
-    backoff_reset(&p->rejected_backoff);
-    err_reset(&p->failure);
-    p->events->live(p->ctx, changed);
-}
-
-static void went_live(struct publish *p)
-{
-    if (target_on_trial(&p->target)) {
-        target_keep(&p->target);
+    err_wrap(e, "%s", what);
+    p->outcome = PUBLISH_FAILED;
+    p->failed_due = io_now(p->io) + backoff_next(&p->failed_backoff);
+    if (p->failure.class != e->class || p->failure.code != e->code) {
+        log_error("cannot put the previous files back, trying again", "error", e->msg, NULL);
+        p->failure = *e;
     }
-    p->outcome = PUBLISH_DONE;
-    p->owed = p->c.reload != NULL;
-    p->reload_due = io_now(p->io);
-    content_ok(p, true);
-    reload_or_idle(p);
 }
 
-/* Ends a trial that failed; false when that could not be done, and the pass is over. */
-static bool take_back(struct publish *p)
+/* Puts back what a trial has replaced; false when that could not be done, and the pass is over. */
+static bool end_trial(struct publish *p)
 {
     struct err e = ERR_INIT;
     set_state(p, PUBLISH_S_RESTORE);
-    if (target_restore(&p->target, &e) < 0) {
-        err_wrap(&e, "the file that failed its check is live");
-        pass_failed(p, &e);
+    if (outputs_restore(p->outputs, &e) < 0) {
+        take_back_failed(p, &e, "the file that failed its check is live");
+        enter_idle(p);
         return false;
     }
     return true;
 }
 
-static void check_failed(struct publish *p, const char *why, const char *output)
+static bool leave_out(struct publish *p, const char *said)
+{
+    if (p->c.strict || p->stopping || p->rounds == ROUNDS_MAX) {
+        return false;
+    }
+    struct blame_file *files = xcalloc(p->n, sizeof(*files));
+    char **live = xcalloc(p->n, sizeof(*live));
+    for (size_t i = 0; i < p->n; i++) {
+        live[i] = xstrdup(outputs_live_path(p->outputs, i));
+        files[i] = (struct blame_file){
+            {outputs_path(p->outputs, i), live[i], outputs_staged_path(p->outputs, i)}};
+    }
+    bool left_out = p->events->refused(p->ctx, said, files);
+    for (size_t i = 0; i < p->n; i++) {
+        free(live[i]);
+    }
+    free(live);
+    free(files);
+    p->rounds += left_out;
+    return left_out;
+}
+
+static void reject(struct publish *p, const char *msg, const char *name, const char *why,
+                   const char *said)
 {
     p->outcome = PUBLISH_REJECTED;
-    if (!p->stopping) {
-        if (!p->rejected || p->rejected_digest != p->digest) {
-            output_log_failure("check failed, keeping previous upstreams", p->c.check, why, output);
-            backoff_reset(&p->rejected_backoff);
-        }
-        p->rejected = true;
-        p->rejected_digest = p->digest;
-        p->rejected_due = io_now(p->io) + backoff_next(&p->rejected_backoff);
+    if (p->stopping) {
+        return;
     }
-    if (!target_on_trial(&p->target)) {
-        target_discard(&p->target);
-        reload_or_idle(p);
-    } else if (take_back(p)) {
-        reload_or_idle(p);
+    if (!p->rejected || p->rejected_digest != p->first) {
+        output_log_failure(msg, name, why, said);
+        backoff_reset(&p->rejected_backoff);
+    }
+    p->rejected = true;
+    p->rejected_digest = p->first;
+    p->rejected_due = io_now(p->io) + backoff_next(&p->rejected_backoff);
+    /* that did not help, so it was not what is wrong */
+    if (p->rounds > 0) {
+        p->events->readmit(p->ctx);
     }
 }
 
-static void on_checked(struct child_job *j, const struct child_result *res);
+/* ---- reload ---- */
+
+static void say_output(uint64_t *last, const char *msg, const char *command, const char *said)
+{
+    uint64_t hash = hash64(said, strlen(said));
+    if (*said && hash != *last) {
+        output_log_success(msg, command, said);
+    }
+    *last = hash;
+}
+
+/* nginx goes on with what it had, so the files must be what it had, for the day that it starts anew. */
+static void refused_by_reload(struct publish *p, const struct reload_result *res)
+{
+    struct err e = ERR_INIT;
+    bool left_out = leave_out(p, res->said);
+    set_state(p, PUBLISH_S_RESTORE);
+    int r = outputs_restore(p->outputs, &e);
+    if (r < 0) {
+        take_back_failed(p, &e, "the files that nginx refused are live");
+    } else if (r == 0) {
+        p->events->restored(p->ctx);
+    }
+    if (left_out && r >= 0) {
+        render(p);
+        return;
+    }
+    if (!left_out) {
+        reject(p,
+               r == 0 ? "nginx refused the reload, the last files that it took are back"
+                      : "nginx refused the reload, and the files that it took last are not known",
+               reload_name(&p->reload), res->why, res->said);
+    }
+    enter_idle(p);
+}
+
+static void on_reloaded(void *ctx, const struct reload_result *res)
+{
+    struct publish *p = ctx;
+    mark(&p->reloaded, res->outcome == RELOAD_DONE, res->why);
+    if (res->outcome == RELOAD_DONE) {
+        say_output(&p->reload_said, "reload said", reload_name(&p->reload), res->said);
+        outputs_settle(p->outputs);
+        enter_idle(p);
+        return;
+    }
+    if (res->outcome == RELOAD_FAILED) {
+        enter_idle(p);
+        return;
+    }
+    refused_by_reload(p, res);
+}
+
+/* Where every pass ends whose files are as they should be, or as they have to stay. */
+static void reload_or_idle(struct publish *p)
+{
+    if (phase(p) != OUTPUTS_OWED || p->stopping || io_now(p->io) < reload_due(&p->reload)) {
+        enter_idle(p);
+        return;
+    }
+    set_state(p, PUBLISH_S_RELOAD);
+    reload_start(&p->reload, on_reloaded, p);
+}
+
+/* ---- a pass, step by step ---- */
+
+/* The files hold what was rendered, and the check (if any) said yes. */
+static void content_ok(struct publish *p, bool changed)
+{
+    bool excluding = p->events->live(p->ctx, changed);
+    if (excluding && !p->excluding) {
+        backoff_reset(&p->rejected_backoff);
+    }
+    if (!excluding) {
+        p->rejected_due = MSEC_NEVER;
+        backoff_reset(&p->rejected_backoff);
+    } else if (p->rounds > 0 || p->rejected_due == MSEC_NEVER) {
+        p->rejected_due = io_now(p->io) + backoff_next(&p->rejected_backoff);
+    }
+    p->excluding = excluding;
+    p->rejected = p->retry = false;
+    backoff_reset(&p->failed_backoff);
+    err_reset(&p->failure);
+}
+
+static void went_live(struct publish *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        if (outputs_differs(p->outputs, i)) {
+            p->changed[i] = clock_wall();
+        }
+    }
+    p->outcome = PUBLISH_DONE;
+    reload_changed(&p->reload);
+    content_ok(p, true);
+    reload_or_idle(p);
+}
+
+static void on_checked(void *ctx, const struct check_result *res);
 
 static void start_check(struct publish *p)
 {
-    set_state(p, PUBLISH_S_CHECK);
-    const char *src = p->check_src ? target_staged_path(&p->target) : NULL;
     struct err e = ERR_INIT;
-    if (start_command(p, &p->check, src, CHECK_DEADLINE, on_checked, &e) < 0) {
-        check_failed(p, e.msg, "");
+    set_state(p, PUBLISH_S_CHECK);
+    if (check_start(&p->check, p->outputs, p->n, on_checked, p, &e) < 0) {
+        const struct check_result res = {.verdict = CHECK_UNANSWERED, .why = e.msg, .said = ""};
+        on_checked(p, &res);
     }
 }
 
-static void promote(struct publish *p)
+static void promote(struct publish *p, bool trial)
 {
     struct err e = ERR_INIT;
-    bool trial = p->c.check && !p->check_src;
+    bool owed = reload_wanted(&p->reload);
     set_state(p, PUBLISH_S_PROMOTE);
-    if (trial && target_set_aside(&p->target, &e) < 0) {
-        target_discard(&p->target);
-        pass_failed(p, &e);
-        return;
-    }
-    if (target_promote(&p->target, &e) < 0) {
-        if (trial) {
-            target_keep(&p->target); /* nothing was replaced */
-        }
+    enum outputs_phase to = trial ? OUTPUTS_UNCHECKED : owed ? OUTPUTS_OWED : OUTPUTS_SETTLED;
+    if (outputs_swap(p->outputs, to, &e) < 0) {
         pass_failed(p, &e);
     } else if (trial) {
         start_check(p);
@@ -330,67 +350,181 @@ static void promote(struct publish *p)
     }
 }
 
-static void on_checked(struct child_job *j, const struct child_result *res)
+/* The candidate is gone, from its place too; false when it could not be taken back. */
+static bool drop_candidate(struct publish *p)
 {
-    struct publish *p = container_of(j, struct publish, job);
-    char why[OUTPUT_WHY_MAX];
-    if (!output_succeeded(res, why) || p->stopping) {
-        check_failed(p, why, res->output);
-    } else if (p->check_src) {
-        promote(p);
-    } else {
-        went_live(p);
+    if (phase(p) != OUTPUTS_UNCHECKED) {
+        outputs_discard(p->outputs);
+        return true;
+    }
+    return end_trial(p);
+}
+
+static void check_refused(struct publish *p, const struct check_result *res)
+{
+    bool left_out = leave_out(p, res->said);
+    if (!left_out) {
+        reject(p, "check failed, keeping previous upstreams", check_name(&p->check), res->why,
+               res->said);
+    }
+    if (drop_candidate(p)) {
+        if (left_out) {
+            render(p);
+        } else {
+            reload_or_idle(p);
+        }
     }
 }
 
-static void stage(struct publish *p, const char *bytes, size_t len)
+static void check_unanswered(struct publish *p, const struct check_result *res)
+{
+    struct err e = ERR_INIT;
+    (void)err_set(&e, ERR_TRANSIENT, -EAGAIN, "check %s: %s%s%.*s", check_name(&p->check), res->why,
+                  *res->said ? ": " : "", (int)strcspn(res->said, "\n"), res->said);
+    if (!drop_candidate(p)) {
+        return;
+    }
+    if (p->stopping) {
+        enter_idle(p);
+    } else {
+        pass_failed(p, &e);
+    }
+}
+
+static void on_checked(void *ctx, const struct check_result *res)
+{
+    struct publish *p = ctx;
+    if (res->verdict == CHECK_NEEDS_TRIAL && !p->stopping) {
+        if (check_needs_trial(&p->check)) {
+            promote(p, true);
+        } else {
+            start_check(p);
+        }
+        return;
+    }
+    bool good = res->verdict == CHECK_GOOD;
+    mark(&p->checked, good, res->why);
+    if (p->stopping || (!good && res->verdict != CHECK_REFUSED)) {
+        check_unanswered(p, res);
+    } else if (!good) {
+        check_refused(p, res);
+    } else {
+        say_output(&p->check_said, "check said", check_name(&p->check), res->said);
+        if (phase(p) == OUTPUTS_UNCHECKED) {
+            outputs_checked(p->outputs, reload_wanted(&p->reload));
+            went_live(p);
+        } else {
+            promote(p, false);
+        }
+    }
+}
+
+static void stage(struct publish *p)
 {
     struct err e = ERR_INIT;
     p->retry = false;
     set_state(p, PUBLISH_S_STAGE);
-    if (target_stage(&p->target, bytes, len, p->digest, &e) < 0) {
+    if (outputs_stage(p->outputs, &e) < 0) {
         pass_failed(p, &e);
-    } else if (p->check_src) {
+    } else if (check_wanted(&p->check) && !check_needs_trial(&p->check)) {
         start_check(p);
     } else {
-        promote(p);
+        promote(p, check_wanted(&p->check));
     }
 }
 
-static void print(struct publish *p, const char *bytes, size_t len)
+static void on_counted(void *ctx, unsigned old_workers)
+{
+    struct publish *p = ctx;
+    msec_t now = io_now(p->io);
+    if (p->stopping) {
+        enter_idle(p);
+        return;
+    }
+    bool crowded = old_workers > p->c.old_workers;
+    if (crowded && p->crowd_since == MSEC_NEVER) {
+        log_info("many old workers are shutting down, the next change waits", "workers",
+                 LOG_U(old_workers), "most_ms", LOG_U(p->c.old_workers_wait), NULL);
+        p->crowd_since = now;
+    }
+    if (crowded && now < p->crowd_since + p->c.old_workers_wait) {
+        p->crowd_due = msec_min(now + CROWD_PAUSE, p->crowd_since + p->c.old_workers_wait);
+        p->outcome = PUBLISH_HELD;
+        reload_or_idle(p);
+        return;
+    }
+    p->crowd_since = MSEC_NEVER;
+    stage(p);
+}
+
+static void wait_for_crowd(struct publish *p)
 {
     struct err e = ERR_INIT;
-    if (output_write(STDOUT_FILENO, bytes, len, &e) < 0) {
+    if (!p->c.nginx || p->rounds > 0) {
+        stage(p);
+        return;
+    }
+    set_state(p, PUBLISH_S_CROWD);
+    if (p->c.nginx->ops->count_old(p->c.nginx, on_counted, p, &e) < 0) {
+        on_counted(p, 0);
+    }
+}
+
+static void print(struct publish *p)
+{
+    struct err e = ERR_INIT;
+    int n = publish_print(p, &e);
+    if (n < 0) {
         pass_failed(p, &e);
         return;
     }
-    p->outcome = PUBLISH_DONE;
-    content_ok(p, true);
+    p->outcome = n > 0 ? PUBLISH_DONE : PUBLISH_SAME;
+    content_ok(p, n > 0);
     reload_or_idle(p);
 }
 
-static void compare(struct publish *p, const char *bytes, size_t len)
+static void compare(struct publish *p)
 {
     struct err e = ERR_INIT;
     set_state(p, PUBLISH_S_COMPARE);
-    p->digest = hash64(bytes, len);
-    /* such bytes may be in the file all the same: when the trial could not be taken back */
+    if (!p->outputs) {
+        print(p);
+        return;
+    }
+    size_t n = outputs_compare(p->outputs, p->bytes, &p->digest);
+    p->first = p->rounds == 0 ? p->digest : p->first;
+    /* such bytes may be in the files all the same: when the trial could not be taken back */
     bool bad = p->rejected && p->rejected_digest == p->digest;
-    if (p->c.output && !bad && target_holds(&p->target, len, p->digest)) {
-        if (!p->c.dry_run && target_fix_mode(&p->target, &e) < 0) {
+    if (p->c.dry_run || p->c.diff) {
+        print(p);
+    } else if (n == 0 && !bad) {
+        if (outputs_fix_attributes(p->outputs, &e) < 0) {
             pass_failed(p, &e);
             return;
         }
         p->outcome = PUBLISH_SAME;
         content_ok(p, false);
         reload_or_idle(p);
-    } else if (!p->c.output || p->c.dry_run) {
-        print(p, bytes, len);
     } else if (bad && !p->retry) {
         p->outcome = PUBLISH_REJECTED;
         reload_or_idle(p);
     } else {
-        stage(p, bytes, len);
+        wait_for_crowd(p);
+    }
+}
+
+static void render(struct publish *p)
+{
+    struct err e = ERR_INIT;
+    set_state(p, PUBLISH_S_RENDER);
+    int r = p->events->render(p->ctx, p->bytes, &e);
+    if (r < 0) {
+        pass_failed(p, &e);
+    } else if (r == PUBLISH_E_HELD) {
+        p->outcome = PUBLISH_HELD;
+        reload_or_idle(p);
+    } else {
+        compare(p);
     }
 }
 
@@ -405,115 +539,15 @@ void publish_kick(struct publish *p)
     }
     io_defer_drop(&p->defer);
     io_timer_stop(&p->timer);
-    p->failed_due = MSEC_NEVER;
+    p->failed_due = p->crowd_due = MSEC_NEVER;
+    p->rounds = 0;
     if (io_now(p->io) >= p->rejected_due) {
         p->retry = true;
         p->rejected_due = MSEC_NEVER;
+        p->events->readmit(p->ctx);
     }
-    if (target_on_trial(&p->target) && !take_back(p)) {
+    if (phase(p) == OUTPUTS_UNCHECKED && !end_trial(p)) {
         return;
     }
-    struct err e = ERR_INIT;
-    const char *bytes = NULL;
-    size_t len = 0;
-    set_state(p, PUBLISH_S_RENDER);
-    int r = p->events->render(p->ctx, &bytes, &len, &e);
-    if (r < 0) {
-        pass_failed(p, &e);
-    } else if (r == PUBLISH_E_HELD) {
-        p->outcome = PUBLISH_HELD;
-        reload_or_idle(p);
-    } else {
-        compare(p, bytes, len);
-    }
-}
-
-/* ---- life ---- */
-
-int publish_new(struct publish **ret, struct io *io, const struct publish_config *c,
-                const struct publish_events *events, void *ctx, struct err *e)
-{
-    struct publish *p = xcalloc(1, sizeof(*p));
-    p->io = io;
-    p->c = *c;
-    p->events = events;
-    p->ctx = ctx;
-    p->failed_due = p->rejected_due = MSEC_NEVER;
-    uint64_t seed = hash64(c->output ? c->output : "", c->output ? strlen(c->output) : 0) ^
-                    ((uint64_t)getpid() << 32) ^ io_now(io);
-    backoff_init(&p->failed_backoff, RETRY_MIN, RETRY_MAX, seed);
-    backoff_init(&p->reload_backoff, RETRY_MIN, RETRY_MAX, seed + 1);
-    backoff_init(&p->rejected_backoff, REJECTED_MIN, REJECTED_MAX, seed + 2);
-    int r = c->check ? command_parse(&p->check, c->check, e) : 0;
-    if (r == 0 && c->reload) {
-        r = command_parse(&p->reload, c->reload, e);
-    }
-    bool recovered = false;
-    if (r == 0 && c->output) {
-        r = target_init(&p->target, c->output, c->mode, c->dry_run ? NULL : &recovered, e);
-    }
-    if (r < 0) {
-        publish_free(p);
-        return r;
-    }
-    p->check_src = c->check && command_names_src(&p->check);
-    if (c->output) {
-        if (recovered) {
-            log_warn("an earlier run ended during its check, its file from before is back", "file",
-                     c->output, NULL);
-        }
-    }
-    *ret = p;
-    return 0;
-}
-
-int publish_read(struct publish *p, struct buf *out, struct err *e)
-{
-    return target_read(&p->target, out, e);
-}
-
-static void on_grace_over(struct io_timer *t)
-{
-    child_cancel(&container_of(t, struct publish, timer)->job);
-}
-
-void publish_stop(struct publish *p, void (*done)(void *ctx), void *ctx)
-{
-    must(!p->stopping);
-    p->stopping = true;
-    p->stopped = done;
-    p->stopped_ctx = ctx;
-    io_defer_drop(&p->defer);
-    io_timer_stop(&p->timer);
-    if (p->state == PUBLISH_S_RELOAD) {
-        io_timer_start(p->io, &p->timer, RELOAD_GRACE, on_grace_over);
-    } else if (p->state == PUBLISH_S_CHECK) {
-        child_cancel(&p->job);
-    } else {
-        must(p->state == PUBLISH_S_IDLE);
-        io_defer(p->io, &p->defer, on_stopped);
-    }
-}
-
-struct publish *publish_free(struct publish *p)
-{
-    if (!p) {
-        return NULL;
-    }
-    must(p->state == PUBLISH_S_IDLE && !child_running(&p->job) && !io_defer_pending(&p->defer));
-    io_timer_stop(&p->timer);
-    target_deinit(&p->target);
-    command_deinit(&p->check);
-    command_deinit(&p->reload);
-    free(p);
-    return NULL;
-}
-
-void publish_describe(const struct publish *p, struct json_writer *w)
-{
-    json_field_str(w, "output", p->c.output);
-    json_field_str(w, "publish", state_names[p->state]);
-    json_field_bool(w, "rejected", p->rejected);
-    json_field_bool(w, "reload_owed", p->owed);
-    json_field_str(w, "failure", p->failure.class == ERR_NONE ? NULL : p->failure.msg);
+    render(p);
 }

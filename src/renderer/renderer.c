@@ -5,15 +5,15 @@
  *   RUNNING ─renderer_stop, one-shot over─► STOPPING ─reader and publisher closed─► STOPPED
  *
  * Failure modes: a registry out of reach is the reader's to retry, for ever; the file stays, and that is
- * logged once. A table in which every upstream is empty is held (render/hold.h) and confirmed by a fresh
- * listing. A one-shot run that gets no listing within ten seconds ends with 1.
+ * logged once. A table that takes too much away is held (render/hold.h) and confirmed by a fresh listing. A
+ * one-shot run that gets no listing within ten seconds fails. A reload that an earlier run has left owed
+ * does not wait for the registry.
  *
  * Not done: anything about files and commands (publish.c), and reading the configuration again.
  */
 #include "renderer/renderer.h"
 
 #include "base/alloc.h"
-#include "base/fs.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/must.h"
@@ -22,12 +22,13 @@
 #include "render/debounce.h"
 #include "render/hold.h"
 #include "render/nginx_file.h"
+#include "renderer/content.h"
 #include "renderer/publish.h"
-#include "renderer/report_log.h"
 
 #include <errno.h>
 
-#define ONCE_LIMIT (10 * MSEC_PER_SEC) /* for a listing, where nobody would wait for ever */
+#define ONCE_LIMIT   (10 * MSEC_PER_SEC) /* for a listing, where nobody would wait for ever */
+#define DIFF_TROUBLE 2                   /* as diff(1) */
 
 enum renderer_state { RENDERER_S_RUNNING, RENDERER_S_STOPPING, RENDERER_S_STOPPED };
 
@@ -36,8 +37,9 @@ struct renderer {
     struct renderer_options o;
     enum renderer_state state;
     bool one_shot;
-    struct engine *engine;
+    struct content content;
     struct publish *publish;
+    struct target_config *files;
     struct registry_reader *reader;
     char **names; /* for the reader */
     size_t n_names;
@@ -48,8 +50,6 @@ struct renderer {
     bool reached;       /* `live` was reported at least once, either way */
     struct debounce debounce;
     struct hold hold;
-    struct engine_result result; /* counts of the last render; its pointers are not used later */
-    struct report_log reported;
     bool settled; /* a pass has ended */
 
     struct io_timer wake;  /* debounce or hold is due */
@@ -120,7 +120,7 @@ static void on_limit(struct io_timer *t)
 {
     struct renderer *r = container_of(t, struct renderer, limit);
     log_error("giving up on a one-shot run, the registry could not be listed", NULL);
-    end(r, 1);
+    end(r, r->o.diff ? DIFF_TROUBLE : 1);
 }
 
 /* ---- when ---- */
@@ -150,24 +150,35 @@ static void on_wake(struct io_timer *t)
 
 /* ---- the publisher's events ---- */
 
-static int hold_back(struct renderer *r, const struct engine_result *res)
+static void say_held(struct renderer *r, const struct content_counts *n)
 {
+    log_warn(
+        r->hold.reason == HOLD_EMPTYING
+            ? "every upstream would be empty, keeping previous upstreams until that is confirmed"
+            : "too many servers would go, keeping previous upstreams until that is confirmed",
+        "live_servers", LOG_U(n->live_servers), "servers", LOG_U(n->servers), "hold_ms",
+        LOG_U(r->o.hold), NULL);
+}
+
+static int hold_back(struct renderer *r)
+{
+    const struct content_counts n = content_counts(&r->content);
     enum hold_state before = r->hold.state;
+    enum hold_reason reason = before == HOLD_S_OFF ? HOLD_NONE : r->hold.reason;
+    /* what nginx refused is left out by us, not by the registry */
     enum hold_verdict verdict =
-        hold_offer(&r->hold, io_now(r->io), res->live_servers, res->servers);
+        hold_offer(&r->hold, io_now(r->io), n.live_servers, n.servers + n.excluded_servers);
     if (verdict == HOLD_PASS) {
-        if (before == HOLD_S_CONFIRMED) {
-            log_warn("a fresh listing confirms that no service has a server, publishing that",
-                     NULL);
+        if (r->hold.reason != HOLD_NONE && before == HOLD_S_CONFIRMED) {
+            log_warn("a fresh listing confirms that the servers are gone, publishing that",
+                     "servers", LOG_U(n.servers), NULL);
         } else if (before != HOLD_S_OFF) {
-            log_info("there are servers again, publishing goes on", NULL);
+            log_info("the servers are there again, publishing goes on", NULL);
         }
         return 0;
     }
-    if (before == HOLD_S_OFF) {
-        log_warn(
-            "every upstream would be empty, keeping previous upstreams until that is confirmed",
-            "live_servers", LOG_U(res->live_servers), "hold_ms", LOG_U(r->o.hold), NULL);
+    if (r->hold.reason != reason) {
+        say_held(r, &n);
     }
     if (verdict == HOLD_REFRESH) {
         r->o.driver->reader->refresh(r->reader);
@@ -179,50 +190,78 @@ static int hold_back(struct renderer *r, const struct engine_result *res)
     return PUBLISH_E_HELD;
 }
 
-static int on_render(void *ctx, const char **bytes, size_t *len, struct err *e)
+static int on_render(void *ctx, struct outputs_bytes *bytes, struct err *e)
 {
     struct renderer *r = ctx;
-    struct engine_result res;
-    must(r->listed);
-    int err = r->engine->ops->render(r->engine, &r->table, &res, e);
-    if (err < 0) {
-        return err;
+    if (!r->listed) {
+        return PUBLISH_E_HELD;
     }
-    report_log_all(&r->reported, res.reports, res.n_reports);
-    r->result = res;
-    *bytes = res.bytes;
-    *len = res.len;
-    return hold_back(r, &res);
+    int err = content_render(&r->content, &r->table, bytes, e);
+    return err < 0 ? err : hold_back(r);
 }
 
-static void on_published(void *ctx, bool changed)
+static bool on_refused(void *ctx, const char *said, const struct blame_file *files)
+{
+    return content_refuse(&((struct renderer *)ctx)->content, said, files);
+}
+
+static void on_readmit(void *ctx)
+{
+    content_readmit(&((struct renderer *)ctx)->content);
+}
+
+static bool on_published(void *ctx, bool changed)
 {
     struct renderer *r = ctx;
-    r->engine->ops->commit(r->engine);
-    if (changed || !r->settled) {
-        log_info(!changed       ? "up to date"
-                 : r->o.dry_run ? "would publish"
-                 : r->o.output  ? "published"
-                                : "printed",
-                 "file", r->o.output ? r->o.output : "stdout", "upstreams",
-                 LOG_U(r->result.upstreams), "servers", LOG_U(r->result.servers), "empty",
-                 LOG_U(r->result.empty), NULL);
+    const struct renderer_options *o = &r->o;
+    const struct content_counts n = content_counts(&r->content);
+    content_commit(&r->content);
+    if ((changed || !r->settled) && !o->diff) {
+        log_info(!changed           ? "up to date"
+                 : o->dry_run       ? "would publish"
+                 : o->n_outputs > 0 ? "published"
+                                    : "printed",
+                 "file", o->n_outputs > 0 ? o->outputs[0].file.path : "stdout", "upstreams",
+                 LOG_U(n.upstreams), "servers", LOG_U(n.servers), "empty", LOG_U(n.empty), NULL);
     }
+    return n.excluded > 0;
+}
+
+static int adopt_live_files(struct renderer *r, struct err *e);
+
+static void on_restored(void *ctx)
+{
+    struct err e = ERR_INIT;
+    if (adopt_live_files(ctx, &e) < 0) {
+        log_warn("the files that were put back cannot be read, their last servers are forgotten",
+                 "error", e.msg, NULL);
+    }
+}
+
+static int one_shot_status(const struct renderer *r, enum publish_outcome outcome, bool owed)
+{
+    bool good = outcome == PUBLISH_SAME || outcome == PUBLISH_DONE;
+    if (r->o.diff) {
+        return !good ? DIFF_TROUBLE : outcome == PUBLISH_DONE;
+    }
+    return good && !owed ? 0 : 1;
 }
 
 static void on_settled(void *ctx, enum publish_outcome outcome, bool owed)
 {
     struct renderer *r = ctx;
-    r->settled = true;
+    r->settled = r->settled || r->listed;
     if (r->one_shot && outcome != PUBLISH_HELD) {
-        bool good = (outcome == PUBLISH_SAME || outcome == PUBLISH_DONE) && !owed;
-        end(r, good ? 0 : 1);
+        end(r, one_shot_status(r, outcome, owed));
     }
 }
 
 static const struct publish_events publish_events = {
     .render = on_render,
+    .refused = on_refused,
+    .readmit = on_readmit,
     .live = on_published,
+    .restored = on_restored,
     .settled = on_settled,
 };
 
@@ -274,34 +313,35 @@ static const struct registry_reader_events reader_events = {
 
 /* ---- life ---- */
 
-/* Names and last servers of the live file, so that a restart changes nothing. */
-static int adopt_live_file(struct renderer *r, struct err *e)
+/* Names and last servers of the live files, so that a restart changes nothing. */
+static int adopt_live_files(struct renderer *r, struct err *e)
 {
-    if (!r->o.output) {
-        return 0;
-    }
-    struct buf text = BUF_INIT(NGINX_FILE_MAX);
-    int err = publish_read(r->publish, &text, e);
-    if (err == 0) {
-        size_t skipped = r->engine->ops->adopt(r->engine, buf_str(&text), text.len);
+    for (size_t i = 0; i < r->o.n_outputs; i++) {
+        struct buf text = BUF_INIT(NGINX_FILE_MAX);
+        int err = publish_read(r->publish, i, &text, e);
+        if (err == -ENOENT) {
+            err_reset(e);
+            err = 0;
+        }
+        size_t skipped = err == 0 ? content_adopt(&r->content, i, buf_str(&text), text.len) : 0;
+        buf_deinit(&text);
+        if (err < 0) {
+            return err;
+        }
         if (skipped > 0) {
             log_warn("the file has lines that were not written by this program, they will go",
-                     "file", r->o.output, "lines", LOG_U(skipped), NULL);
+                     "file", r->o.outputs[i].file.path, "lines", LOG_U(skipped), NULL);
         }
-    } else if (err == -ENOENT) {
-        err_reset(e);
-        err = 0;
     }
-    buf_deinit(&text);
-    return err;
+    return 0;
 }
 
 static void release(struct renderer *r)
 {
     publish_free(r->publish);
-    engine_free(r->engine);
+    content_deinit(&r->content);
     table_deinit(&r->table);
-    report_log_deinit(&r->reported);
+    free(r->files);
     for (size_t i = 0; i < r->n_names; i++) {
         free(r->names[i]);
     }
@@ -330,32 +370,58 @@ static void name_wanted(struct renderer *r)
     }
 }
 
+static int open_content(struct renderer *r, struct err *e)
+{
+    const struct renderer_options *o = &r->o;
+    size_t n = o->n_outputs > 0 ? o->n_outputs : 1;
+    struct nginx_options *engines = xcalloc(n, sizeof(*engines));
+    for (size_t i = 0; i < n; i++) {
+        engines[i] = (struct nginx_options){
+            .context = o->n_outputs > 0 ? o->outputs[i].context : NGINX_HTTP,
+            .services = o->services,
+            .n_services = o->n_services,
+            .expect = o->expect,
+            .n_expect = o->n_expect,
+            .empty = o->empty,
+        };
+    }
+    int err = content_init(&r->content, engines, n, e);
+    free(engines);
+    return err;
+}
+
+static int open_publish(struct renderer *r, struct err *e)
+{
+    const struct renderer_options *o = &r->o;
+    r->files = xcalloc(o->n_outputs + 1, sizeof(*r->files));
+    for (size_t i = 0; i < o->n_outputs; i++) {
+        r->files[i] = o->outputs[i].file;
+    }
+    const struct publish_config publish = {
+        .files = r->files,
+        .n_files = o->n_outputs,
+        .check = o->check,
+        .reload = o->reload,
+        .nginx = o->nginx,
+        .old_workers = o->old_workers,
+        .old_workers_wait = o->wait_max,
+        .strict = o->strict,
+        .dry_run = o->dry_run,
+        .diff = o->diff,
+    };
+    return publish_new(&r->publish, r->io, &publish, &publish_events, r, e);
+}
+
 static int open_parts(struct renderer *r, struct err *e)
 {
     const struct renderer_options *o = &r->o;
-    const struct nginx_options engine = {
-        .services = o->services,
-        .n_services = o->n_services,
-        .expect = o->expect,
-        .n_expect = o->n_expect,
-        .empty = o->empty,
-    };
-    int err = nginx_engine_new(&r->engine, &engine, e);
-    if (err < 0) {
-        return err;
+    int err = open_content(r, e);
+    if (err == 0) {
+        err = open_publish(r, e);
     }
-    const struct publish_config publish = {
-        .output = o->output,
-        .mode = o->mode,
-        .check = o->output ? o->check : NULL,
-        .reload = o->output && !o->dry_run ? o->reload : NULL,
-        .dry_run = o->dry_run,
-    };
-    err = publish_new(&r->publish, r->io, &publish, &publish_events, r, e);
-    if (err < 0) {
-        return err;
+    if (err == 0) {
+        err = adopt_live_files(r, e);
     }
-    err = adopt_live_file(r, e);
     if (err < 0) {
         return err;
     }
@@ -377,12 +443,12 @@ int renderer_new(struct renderer **ret, struct io *io, const struct renderer_opt
     r->o = *options;
     r->done = done;
     r->ctx = ctx;
-    r->one_shot = options->once || options->dry_run || !options->output;
+    bool shows = options->dry_run || options->diff || options->n_outputs == 0;
+    r->one_shot = options->once || shows;
     table_init(&r->table);
     debounce_init(&r->debounce, options->wait_min, options->wait_max);
     /* what is only printed may be empty */
-    hold_init(&r->hold, options->dry_run || !options->output ? 0 : options->hold,
-              HOLD_MAX_DROP_OFF);
+    hold_init(&r->hold, shows ? 0 : options->hold, options->max_drop);
     int err = open_parts(r, e);
     if (err < 0) {
         release(r);
@@ -390,6 +456,8 @@ int renderer_new(struct renderer **ret, struct io *io, const struct renderer_opt
     }
     if (r->one_shot) {
         io_timer_start(io, &r->limit, ONCE_LIMIT, on_limit);
+    } else if (publish_owes(r->publish)) {
+        publish_kick(r->publish);
     }
     *ret = r;
     return 0;
@@ -411,11 +479,13 @@ void renderer_describe(const struct renderer *r, struct buf *out)
     json_object(&w);
     json_field_bool(&w, "listed", r->listed);
     json_field_bool(&w, "live", r->live);
+    const struct content_counts n = content_counts(&r->content);
     json_field_int(&w, "services", (int64_t)r->table.n);
-    json_field_int(&w, "upstreams", (int64_t)r->result.upstreams);
-    json_field_int(&w, "servers", (int64_t)r->result.servers);
-    json_field_int(&w, "empty", (int64_t)r->result.empty);
-    json_field_int(&w, "rejected_values", (int64_t)r->reported.n);
+    json_field_int(&w, "upstreams", (int64_t)n.upstreams);
+    json_field_int(&w, "servers", (int64_t)n.servers);
+    json_field_int(&w, "empty", (int64_t)n.empty);
+    json_field_int(&w, "refused_by_nginx", (int64_t)n.excluded);
+    json_field_int(&w, "rejected_values", (int64_t)n.reports);
     json_field_str(&w, "hold", hold_state_name(r->hold.state));
     publish_describe(r->publish, &w);
     json_object_end(&w);

@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -21,8 +22,11 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "io/timer.h"
+#include "lib/fake_nginx.h"
 #include "lib/fake_registry.h"
 #include "lib/loop_test.h"
+#include "lib/mount_rights.h"
+#include "renderer/command.h"
 #include "renderer/renderer.h"
 
 struct fixture {
@@ -32,16 +36,19 @@ struct fixture {
     char log[256];
     int log_fd;
     struct fake_registry registry;
+    struct renderer_output outputs[2]; /* the second is there when o.n_outputs says so */
+    char stream_file[256];
     struct renderer_options o;
     struct renderer *r;
     bool done;
     int exit_status;
-    char check[512], reload[512];
+    struct command check, reload;
 };
 
-static inline void fixture_init(struct fixture *f)
+/* In a folder that another fixture owns. */
+static inline void fixture_init_at(struct fixture *f, char *dir)
 {
-    *f = (struct fixture){.io = loop_open(), .dir = loop_mkdir()};
+    *f = (struct fixture){.io = loop_open(), .dir = dir};
     snprintf(f->file, sizeof(f->file), "%s/up.conf", f->dir);
     snprintf(f->log, sizeof(f->log), "%s/log", f->dir);
     f->log_fd = open(f->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -49,13 +56,28 @@ static inline void fixture_init(struct fixture *f)
     log_set_fd(f->log_fd);
     log_setup(LOG_DEBUG, LOG_TEXT);
     fake_registry_init(&f->registry, f->io);
+    snprintf(f->stream_file, sizeof(f->stream_file), "%s/stream.conf", f->dir);
+    const struct target_config as_is = {
+        .mode = FS_MODE_KEEP, .owner = TARGET_OWNER_KEEP, .group = TARGET_GROUP_KEEP};
+    f->outputs[0] = (struct renderer_output){.context = NGINX_HTTP, .file = as_is};
+    f->outputs[0].file.path = f->file;
+    f->outputs[1] = (struct renderer_output){.context = NGINX_STREAM, .file = as_is};
+    f->outputs[1].file.path = f->stream_file;
     f->o = (struct renderer_options){
         .driver = &fake_registry_driver,
         .uri = fake_registry_uri(&f->registry),
-        .output = f->file,
+        .outputs = f->outputs,
+        .n_outputs = 1,
         .hold = 10000,
-        .mode = FS_MODE_KEEP,
+        .max_drop = 100,
+        .old_workers = 32,
     };
+    mount_rights(false);
+}
+
+static inline void fixture_init(struct fixture *f)
+{
+    fixture_init_at(f, loop_mkdir());
 }
 
 static inline void fixture_on_done(void *ctx, int exit_status)
@@ -95,6 +117,9 @@ static inline void fixture_deinit(struct fixture *f)
         fixture_stop(f);
     }
     fake_registry_deinit(&f->registry);
+    command_deinit(&f->check);
+    command_deinit(&f->reload);
+    mount_rights(true);
     loop_close(f->io);
     log_set_fd(STDERR_FILENO);
     close(f->log_fd);
@@ -168,17 +193,30 @@ static inline size_t reloads(const struct fixture *f)
     return count_in(in_dir(f, "reloads"), "r\n");
 }
 
+static inline void fixture_command(struct fixture *f, struct command *c, const char *before,
+                                   const char *command)
+{
+    struct buf text = BUF_INIT(4096);
+    struct err e = ERR_INIT;
+    buf_printf(&text, "cd '%s' && %s%s", f->dir, before, command);
+    command_deinit(c);
+    if (command_parse(c, buf_str(&text), &e) < 0) {
+        fail_msg("%s", e.msg);
+    }
+    buf_deinit(&text);
+}
+
 /* reload writes a line, then succeeds when `then` does. */
 static inline void fixture_reload(struct fixture *f, const char *then)
 {
-    snprintf(f->reload, sizeof(f->reload), "cd '%s' && echo r >> reloads && %s", f->dir, then);
-    f->o.reload = f->reload;
+    fixture_command(f, &f->reload, "echo r >> reloads && ", then);
+    f->o.reload = &f->reload;
 }
 
 static inline void fixture_check(struct fixture *f, const char *command)
 {
-    snprintf(f->check, sizeof(f->check), "cd '%s' && %s", f->dir, command);
-    f->o.check = f->check;
+    fixture_command(f, &f->check, "", command);
+    f->o.check = &f->check;
 }
 
 static inline void assert_file(const struct fixture *f, const char *text, bool there)

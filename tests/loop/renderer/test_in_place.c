@@ -160,6 +160,17 @@ static char *mounts(void)
     return buf_take(&b);
 }
 
+/* Mounts of others may go meanwhile, with the folders that they are on; none may come. */
+static void expect_no_new_mounts(const char *before)
+{
+    CLEANUP_FREE char *after = mounts();
+    for (char *rest = after, *line; (line = strsep(&rest, "\n")) != NULL;) {
+        if (!strstr(before, line)) {
+            fail_msg("there is a new mount: %s", line);
+        }
+    }
+}
+
 static int setup(void **state)
 {
     t.io = loop_open();
@@ -173,8 +184,7 @@ static int teardown(void **state)
 {
     CLEANUP_FREE char *before = *state;
     if (before) {
-        CLEANUP_FREE char *after = mounts();
-        assert_string_equal(before, after);
+        expect_no_new_mounts(before);
     }
     assert_int_equal(chdir("/"), 0);
     loop_rmdir(t.dir);
@@ -280,7 +290,7 @@ static void shows_the_candidate_to_the_command_alone(void **state)
     char script[4096];
     snprintf(script, sizeof(script),
              "cat up.conf '%s/up.conf' .up.conf.tw-1 && cat /proc/$PPID/root'%s/up.conf' && "
-             "cmp /proc/$PPID/mountinfo mounts && ls -A",
+             "! grep -vxFf mounts /proc/$PPID/mountinfo && ls -A",
              t.dir, t.dir);
     CLEANUP_FREE char *now = mounts();
     put("mounts", now);

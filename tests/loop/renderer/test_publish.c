@@ -118,21 +118,55 @@ static void a_trial_through_a_link_keeps_the_link(void **state)
     fixture_deinit(&f);
 }
 
+/* A child begins a trial and is killed in the middle of its check. */
+static void crash_on_trial(struct fixture *f)
+{
+    fixture_check(f, "touch running && kill -9 $PPID && sleep 60");
+    pid_t child = fork();
+    if (child == 0) {
+        struct fixture mine;
+        fixture_init_at(&mine, f->dir);
+        mine.o.check = &f->check;
+        fixture_start(&mine);
+        fake_registry_put(&mine.registry, "web", "10.0.0.66", 80);
+        fake_registry_push(&mine.registry);
+        io_run(mine.io);
+        _exit(1);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    f->o.check = NULL;
+}
+
 static void a_trial_that_a_crash_ended_is_taken_back(void **state)
 {
     struct fixture f;
     fixture_init(&f);
-    put_file(in_dir(&f, ".up.conf.tw-before"), "from before");
-    put_file(f.file, "unchecked");
+    put_file(f.file, "from before");
+    crash_on_trial(&f);
+    assert_file(&f, "10.0.0.66", true);
     f.o.dry_run = true; /* touches nothing */
     fixture_start(&f);
     fixture_stop(&f);
-    assert_file(&f, "unchecked", true);
+    assert_file(&f, "10.0.0.66", true);
     f.o.dry_run = false;
     fixture_start(&f);
     assert_file(&f, "from before", true);
     assert_no_leftovers(&f);
     assert_log(&f, "its file from before is back", 1);
+    fixture_deinit(&f);
+}
+
+static void a_trial_without_a_file_before_it_leaves_none(void **state)
+{
+    struct fixture f;
+    fixture_init(&f);
+    crash_on_trial(&f);
+    assert_file(&f, "10.0.0.66", true);
+    fixture_start(&f);
+    assert_false(exists(f.file));
+    assert_no_leftovers(&f);
     fixture_deinit(&f);
 }
 
@@ -147,7 +181,7 @@ static void a_trial_that_cannot_be_taken_back_is_no_success(void **state)
     fake_registry_put(&f.registry, "web", "10.0.0.66", 80);
     fake_registry_push(&f.registry);
     loop_until(f.io, passes(&f) >= 1);
-    assert_log(&f, "the file that failed its check is live", 1);
+    assert_log(&f, "msg=\"check failed", 1);
     fake_registry_push(&f.registry);
     loop_until(f.io, passes(&f) >= 2);
     assert_log(&f, "msg=published", 0);
@@ -301,7 +335,6 @@ static void what_cannot_be_written_is_tried_again(void **state)
     snprintf(f.file, sizeof(f.file), "%s/in-the-way/up.conf", f.dir);
     put_file(in_dir(&f, "in-the-way"), "a file, not a folder");
     fixture_reload(&f, "true");
-    f.o.output = f.file;
     struct err e = ERR_INIT;
     /* seen at start: it can never be read */
     assert_true(renderer_new(&f.r, f.io, &f.o, fixture_on_done, &f, &e) < 0);
@@ -408,7 +441,7 @@ static void without_output_it_prints_and_ends(void **state)
 {
     struct fixture f;
     fixture_init(&f);
-    f.o.output = NULL;
+    f.o.n_outputs = 0;
     fixture_check(&f, "touch checked; false");
     fixture_reload(&f, "false");
     fake_registry_put(&f.registry, "web", "10.0.0.1", 80);
@@ -503,6 +536,7 @@ int main(void)
         cmocka_unit_test(any_other_check_is_a_trial),
         cmocka_unit_test(a_trial_through_a_link_keeps_the_link),
         cmocka_unit_test(a_trial_that_a_crash_ended_is_taken_back),
+        cmocka_unit_test(a_trial_without_a_file_before_it_leaves_none),
         cmocka_unit_test(a_trial_that_cannot_be_taken_back_is_no_success),
         cmocka_unit_test(taking_back_is_tried_again),
         cmocka_unit_test(a_failed_reload_is_owed),
