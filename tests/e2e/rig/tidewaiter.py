@@ -31,9 +31,11 @@ class Tidewaiter:
         return ["--docker", docker or self.docker_url, "--node", node or self.test_id,
                 "--ip", "127.0.0.1", "--filter", f"label=tidewaiter.test={self.test_id}"]
 
-    def start(self, *argv, name=None, env=None):
+    def start(self, *argv, name=None, env=None, prefix=()):
+        """prefix: of its command line."""
         name = f"{len(self.processes)}-{name or argv[0]}"
-        process = Process([self.binary, *argv], self.folder, name, clean_environment(**(env or {})))
+        process = Process([self.binary, *argv], self.folder, name, clean_environment(**(env or {})),
+                          prefix)
         self.processes.append(process)
         return process
 
