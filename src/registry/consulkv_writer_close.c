@@ -51,12 +51,7 @@ static void leave_end(struct registry_writer *w)
 
 static size_t keys_left(const struct registry_writer *w)
 {
-    struct kv_owned_key *k, *tmp;
-    size_t n = w->leave_left;
-    HASH_ITER (hh, w->owned.keys, k, tmp) {
-        n += k->exists && k->ours;
-    }
-    return n;
+    return w->leave_left + kv_owned_ours(&w->owned);
 }
 
 /* The end, with something left in Consul; until: when it goes. */

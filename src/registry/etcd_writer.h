@@ -105,6 +105,9 @@ struct registry_writer {
     int64_t watch_from;         /* revision that the listing is not older than, + 1; 0: resume */
 
     enum writer_leave leave;
+    struct err leave_why; /* what went wrong last, leaving */
+    size_t leave_asked; /* keys in the transaction that deletes detached ones: those with a mark */
+    size_t leave_left;  /* keys that could not be deleted, and are not tried again */
     struct io_timer deadline;
     bool leaving; /* CLOSING, and not yet done with etcd */
     void (*closed)(void *ctx);

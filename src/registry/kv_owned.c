@@ -45,3 +45,13 @@ size_t kv_owned_count(const struct kv_owned *o)
 {
     return HASH_COUNT(o->keys);
 }
+
+size_t kv_owned_ours(const struct kv_owned *o)
+{
+    struct kv_owned_key *k, *tmp;
+    size_t n = 0;
+    HASH_ITER (hh, o->keys, k, tmp) {
+        n += k->exists && k->ours;
+    }
+    return n;
+}

@@ -15,7 +15,8 @@ struct kv_owned_key {
     int64_t holder;   /* etcd: the lease that it is on; Consul: enum consulkv_holder */
     bool exists;
     bool ours;
-    unsigned mark; /* its owner's: of the last listing that had it */
+    unsigned
+        mark; /* its owner's. Consul: of the last listing that had it; etcd: leaving, in flight */
     char key[];
 };
 
@@ -28,3 +29,4 @@ struct kv_owned_key *kv_owned_find(const struct kv_owned *o, const char *key, si
 struct kv_owned_key *kv_owned_add(struct kv_owned *o, const char *key); /* or the one there is */
 void kv_owned_drop(struct kv_owned *o, struct kv_owned_key *k);
 size_t kv_owned_count(const struct kv_owned *o);
+size_t kv_owned_ours(const struct kv_owned *o); /* those that exist and are ours */

@@ -442,6 +442,182 @@ static void close_anywhere(void **state)
     }
 }
 
+/* What could not be removed is told before the end. */
+static void left_behind(void **state)
+{
+    struct fixture *t = *state;
+    static const struct {
+        const char *path;
+        enum fault_kind kind;
+        const char *words[2];
+    } cases[] = {
+        {"/v3/kv/txn", FAULT_SILENCE, {"node n1: 0 keys below /t/ and the agent's own record", ""}},
+        {"/v3/kv/txn", FAULT_SILENCE, {"3 keys below /t/ and the agent's own record are left", ""}},
+        {"/v3/kv/txn", FAULT_STATUS, {"3 keys below /t/ and the agent's own record", "no leader"}},
+        {"/v3/lease/revoke",
+         FAULT_STATUS,
+         {"3 keys below /t/ are left, those on its lease until that ends: ", "no leader"}},
+    };
+    t->status = 503;
+    t->body = no_leader;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        fake_etcd_wipe(&t->etcd);
+        keep(t, 30);
+        want(t, i == 0 ? 0 : 3);
+        settle(t);
+        arm(t, cases[i].kind, cases[i].path, 1000);
+        keeper_close(&t->k, true);
+        t->times = 0;
+        assert_int_equal(t->k.troubles, 1);
+        for (size_t j = 0; j < ARRAY_LEN(cases[i].words); j++) {
+            if (!strstr(t->k.trouble.msg, cases[i].words[j])) {
+                fail_msg("%zu: \"%s\" lacks \"%s\"", i, t->k.trouble.msg, cases[i].words[j]);
+            }
+        }
+    }
+
+    /* of an empty lease nobody needs to know */
+    fake_etcd_wipe(&t->etcd);
+    keep(t, 30);
+    settle(t);
+    arm(t, FAULT_SILENCE, "/v3/lease/revoke", 1000);
+    keeper_close(&t->k, true);
+    assert_int_equal(t->hits, 1);
+    assert_int_equal(t->k.troubles, 0);
+}
+
+/* The end comes through answers that are lost, and through nonsense. */
+static void lost_ends(void **state)
+{
+    struct fixture *t = *state;
+    static const char *const paths[] = {"/v3/kv/txn", "/v3/lease/revoke"};
+    t->status = 200;
+    t->body = "<html>";
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        keep(t, 30);
+        want(t, 3);
+        settle(t);
+        arm(t, FAULT_APPLY_RESET, paths[i], 1);
+        keeper_close(&t->k, true);
+        assert_int_equal(t->hits, 1);
+        assert_int_equal(t->k.troubles, 0);
+        assert_int_equal(fake_etcd_count(&t->etcd, "/t/"), 0);
+        assert_int_equal(t->etcd.n_leases, 0);
+    }
+    keep(t, 30);
+    want(t, 3);
+    settle(t);
+    arm(t, FAULT_STATUS, "/v3/kv/txn", 1);
+    keeper_close(&t->k, true);
+    assert_int_equal(t->hits, 1);
+    assert_int_equal(fake_etcd_count(&t->etcd, "/t/"), 0);
+}
+
+/* A writer with three keys on the lease of another TTL, and no way to put them onto its own. */
+static void keep_detached(struct fixture *t)
+{
+    fake_etcd_wipe(&t->etcd);
+    t->times = 0;
+    keep(t, 30);
+    want(t, 3);
+    settle(t);
+    keeper_close(&t->k, false);
+    t->text = "request_put\":{\"key\":\"L3Qvd2Vi"; /* base64 of /t/web */
+    arm(t, FAULT_RESET, "/v3/kv/txn", 1000);
+    keep(t, 5);
+    want(t, 3);
+    loop_until(t->io, t->k.failures > 0);
+    t->text = NULL;
+    t->times = 0;
+}
+
+/* The end of keys that do not go with the lease. */
+static void detached_ends(void **state)
+{
+    struct fixture *t = *state;
+    keep_detached(t);
+    arm(t, FAULT_APPLY_RESET, "/v3/kv/txn", 1);
+    keeper_close(&t->k, true);
+    assert_int_equal(t->hits, 1);
+    assert_int_equal(t->k.troubles, 0);
+    assert_int_equal(fake_etcd_count(&t->etcd, "/t/"), 0);
+
+    /* lost before it happens: not given up */
+    keep_detached(t);
+    arm(t, FAULT_RESET, "/v3/kv/txn", 1);
+    keeper_close(&t->k, true);
+    assert_int_equal(t->hits, 1);
+    assert_int_equal(t->k.troubles, 0);
+    assert_int_equal(fake_etcd_count(&t->etcd, "/t/"), 0);
+
+    /* no answer at all: those in flight count as well */
+    keep_detached(t);
+    arm(t, FAULT_SILENCE, "/v3/kv/txn", 1000);
+    keeper_close(&t->k, true);
+    assert_int_equal(t->k.troubles, 1);
+    assert_non_null(strstr(t->k.trouble.msg, "3 keys below /t/ and the agent's own record are"));
+
+    /* one that somebody changed does not keep the others */
+    keep_detached(t);
+    fake_etcd_put(&t->etcd, KEY, "10.0.0.1:1", 0);
+    keeper_close(&t->k, true);
+    assert_int_equal(t->k.troubles, 1);
+    assert_string_equal(t->k.trouble.msg, "deregister node n1: 1 keys below /t/ are left: " KEY
+                                          " was changed by somebody else");
+    assert_string_equal(fake_etcd_get(&t->etcd, KEY, NULL), "10.0.0.1:1");
+    assert_int_equal(fake_etcd_count(&t->etcd, "/t/"), 1);
+
+    /* what etcd will never take does not keep the record and the lease */
+    keep_detached(t);
+    unsigned revokes = t->etcd.revokes;
+    t->status = 400;
+    t->body = too_large;
+    t->text = "request_delete_range\":{\"key\":\"L3Qvd2Vi";
+    arm(t, FAULT_STATUS, "/v3/kv/txn", 1000);
+    keeper_close(&t->k, true);
+    t->text = NULL;
+    assert_int_equal(t->hits, 1);
+    assert_int_equal(t->k.troubles, 1);
+    assert_non_null(strstr(t->k.trouble.msg, "3 keys below /t/ are left: "));
+    assert_non_null(strstr(t->k.trouble.msg, "request is too large"));
+    assert_null(fake_etcd_get(&t->etcd, RECORD, NULL));
+    assert_int_equal(t->etcd.revokes, revokes + 1);
+
+    /* the record in our name, at another revision and on no lease: it goes, too */
+    keep_detached(t);
+    char *record = xstrdup(fake_etcd_get(&t->etcd, RECORD, NULL));
+    fake_etcd_put(&t->etcd, RECORD, record, 0);
+    keeper_close(&t->k, true);
+    assert_int_equal(t->k.troubles, 0);
+    assert_int_equal(fake_etcd_count(&t->etcd, "/t/"), 0);
+
+    /* the same without detached keys: seen only when it is to be deleted */
+    keep(t, 30);
+    want(t, 1);
+    settle(t);
+    free(record);
+    record = xstrdup(fake_etcd_get(&t->etcd, RECORD, NULL));
+    fake_etcd_put(&t->etcd, RECORD, record, 0);
+    free(record);
+    keeper_close(&t->k, true);
+    assert_int_equal(t->k.troubles, 0);
+    assert_int_equal(fake_etcd_count(&t->etcd, "/t/"), 0);
+
+    /* gone: somebody deleted it, or an answer was lost */
+    keep_detached(t);
+    fake_etcd_delete(&t->etcd, RECORD);
+    keeper_close(&t->k, true);
+    assert_int_equal(t->k.troubles, 0);
+    assert_int_equal(fake_etcd_count(&t->etcd, "/t/"), 0);
+
+    /* and in another's name they are the other's business */
+    keep_detached(t);
+    fake_etcd_put(&t->etcd, RECORD, "{\"node\":\"n1\",\"instance\":\"other\"}", 0);
+    keeper_close(&t->k, true);
+    assert_int_equal(t->k.troubles, 0);
+    assert_int_equal(fake_etcd_count(&t->etcd, "/t/"), 4);
+}
+
 static void settings(void **state)
 {
     struct fixture *t = *state;
@@ -469,7 +645,8 @@ int main(int argc, char **argv)
         ONE(first_start),  ONE(lost_answers),     ONE(lost_write),     ONE(dead_lease),
         ONE(out_of_reach), ONE(refused_requests), ONE(large_records),  ONE(fenced),
         ONE(fenced_end),   ONE(contested_key),    ONE(compacted),      ONE(watch_gap),
-        ONE(second_lease), ONE(record_meddled),   ONE(close_anywhere), ONE(settings),
+        ONE(second_lease), ONE(record_meddled),   ONE(close_anywhere), ONE(left_behind),
+        ONE(lost_ends),    ONE(detached_ends),    ONE(settings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -119,6 +119,11 @@ static void owned(void **state)
     assert_null(kv_owned_find(&o, "/s/ab", 5));
     kv_owned_add(&o, "/s/ab");
     assert_int_equal(kv_owned_count(&o), 2);
+    assert_int_equal(kv_owned_ours(&o), 0);
+    k->ours = true;
+    assert_int_equal(kv_owned_ours(&o), 0);
+    k->exists = true;
+    assert_int_equal(kv_owned_ours(&o), 1);
     kv_owned_drop(&o, k);
     assert_int_equal(kv_owned_count(&o), 1);
     kv_owned_deinit(&o);
