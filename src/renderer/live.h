@@ -8,6 +8,8 @@
 #include "renderer/copies.h"
 #include "renderer/target.h"
 
+#include <sys/stat.h>
+
 struct buf;
 
 struct live {

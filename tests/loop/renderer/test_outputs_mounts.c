@@ -224,6 +224,8 @@ static void a_full_disk_behind_a_bind_mount(void **state)
     assert_int_equal(mount(other, f.path[0], NULL, MS_BIND, NULL), 0);
     files_start(&f);
     fill(folder_of(&f, 'b'), 8192);
+    struct stat before, after;
+    assert_int_equal(stat(other, &before), 0);
     const char *const texts[] = {big};
     files_want(&f, texts);
     assert_int_equal(outputs_compare(f.o, f.bytes, &digest), 1);
@@ -231,6 +233,10 @@ static void a_full_disk_behind_a_bind_mount(void **state)
     assert_int_equal(outputs_swap(f.o, OUTPUTS_OWED, &e), -ENOSPC);
     assert_int_equal(outputs_phase(f.o), OUTPUTS_SETTLED);
     expect(other, one[0]);
+    /* nor was it anything else for a moment: space is reserved first */
+    assert_int_equal(stat(other, &after), 0);
+    assert_int_equal(before.st_mtim.tv_sec, after.st_mtim.tv_sec);
+    assert_int_equal(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
     expect_no_leftovers(&f);
     unfill(folder_of(&f, 'b'));
     files_swap(&f, texts, OUTPUTS_OWED);
