@@ -41,7 +41,7 @@ static int parse_object(json **ret, const char *where, const char *text, size_t 
 static int need_id(const json *root, const char *where, const char *name, const char **ret,
                    struct err *e)
 {
-    const char *id;
+    const char *id = NULL;
     int r = json_need_str(root, where, name, &id, e);
     if (r == 0 && !docker_id_valid(id)) {
         r = err_set(e, ERR_INVALID, -EINVAL, "%s.%s: not an id: \"%.80s\"", where, name, id);
@@ -78,7 +78,7 @@ int docker_decode_state(struct docker_container_state *ret, const char *text, si
                         struct err *e)
 {
     CLEANUP_JSON json *root = NULL;
-    const char *id;
+    const char *id = NULL;
     int r = parse_object(&root, "inspect", text, len, e);
     if (r == 0) {
         r = need_id(root, "inspect", "Id", &id, e);
@@ -171,7 +171,7 @@ static bool read_row(const json *row, const struct columns *c, struct docker_pro
 int docker_decode_top(struct docker_top *ret, const char *text, size_t len, struct err *e)
 {
     CLEANUP_JSON json *root = NULL;
-    struct columns columns;
+    struct columns columns = {0};
     int r = parse_object(&root, "top", text, len, e);
     if (r == 0) {
         r = find_columns(json_get(root, "Titles"), &columns, e);
@@ -222,7 +222,7 @@ int docker_decode_exec_id(char ret[CONTAINER_ID_LEN + 1], const char *text, size
                           struct err *e)
 {
     CLEANUP_JSON json *root = NULL;
-    const char *id;
+    const char *id = NULL;
     int r = parse_object(&root, "exec", text, len, e);
     if (r == 0) {
         r = need_id(root, "exec", "Id", &id, e);
