@@ -39,7 +39,8 @@ struct nginx_local {
     const struct command *instead;
     struct nginx_watch watch;
     uint64_t begun;              /* as nginx_proc.start counts */
-    msec_t told;                 /* when HUP was sent, or the command had ended */
+    bool sent;                   /* HUP */
+    msec_t told;                 /* when HUP was sent or is to be, or the command had ended */
     msec_t gone;                 /* when the master was missed; 0: it is there */
     unsigned calm;               /* looks in a row that saw it waiting */
     unsigned masters;            /* that were watched */

@@ -6,8 +6,8 @@
  * workers, and the old ones go: accepted. Or there are none: refused, and the log says why; where that
  * cannot be read, `nginx -t` is asked.
  *
- * A HUP that somebody else has sent before: while ours is pending, all that happens is not ours, and what
- * there is is noted anew.
+ * A HUP that somebody else has sent before: ours waits until the master does, and should it be pending all
+ * the same, what happens until it is taken is not ours, and what there is is noted anew.
  *
  * Failure modes:
  *   - another master meanwhile (restart, upgrade by USR2): it is told, too, and watched instead. After
@@ -65,6 +65,8 @@ void local_watch(struct nginx_local *n, const struct nginx_proc *master)
     const struct nginx_tail *tail = &n->watch.tails[0];
     if (!log) {
         snprintf(n->log_why, sizeof(n->log_why), "its error_log is %s", nowhere);
+    } else if (nginx_tail_readable(tail)) {
+        snprintf(n->log_why, sizeof(n->log_why), "its error_log %s says nothing", log);
     } else {
         snprintf(n->log_why, sizeof(n->log_why), "its error_log %s cannot be read: %s", log,
                  tail->error ? strerrordesc_np(tail->error) : "it is no regular file");
@@ -76,22 +78,39 @@ void local_watch(struct nginx_local *n, const struct nginx_proc *master)
 
 static void lost(struct nginx_local *n);
 
-/* HUP to the master that is watched. In LEARN and WATCH. */
-void local_tell(struct nginx_local *n)
+/* The signal, as soon as the master waits for one: what it is at before that is not for us. */
+static void tell_waiting(struct nginx_local *n)
 {
+    enum nginx_mood mood = nginx_proc_mood(&n->watch.master);
+    if (mood == NGINX_MOOD_GONE) {
+        lost(n);
+        return;
+    }
+    if (mood != NGINX_MOOD_WAITING && !waited(n, LOAD_MAX)) {
+        local_look(n);
+        return;
+    }
+    nginx_watch_mark(&n->watch);
     n->told = io_now(n->io);
+    n->sent = true;
     int r = nginx_proc_signal(&n->watch.master, SIGHUP);
     if (r == 0) {
         local_look(n);
     } else if (r == -ESRCH) {
         lost(n);
     } else {
-        local_finish(
-            n, NGINX_UNREACHED,
-            "nginx's master (process %ld) may not be told: %s; run this as its user or as root, "
-            "or give --reload a command that may",
-            master_pid(n), strerrordesc_np(-r));
+        local_finish(n, NGINX_UNREACHED,
+                     "nginx's master (process %ld) may not be told: %s; run this as its user or as "
+                     "root, or give --reload a command that may",
+                     master_pid(n), strerrordesc_np(-r));
     }
+}
+
+void local_tell(struct nginx_local *n)
+{
+    n->told = io_now(n->io);
+    n->sent = false;
+    tell_waiting(n);
 }
 
 /* The master of before has been replaced. */
@@ -144,7 +163,7 @@ static void on_explained(struct child_job *j, const struct child_result *res)
     } else {
         local_finish(
             n, NGINX_REFUSED,
-            "nginx (process %ld) goes on with its old workers and does not say why where that "
+            "nginx (process %ld) has not begun new workers and does not say why where that "
             "can be read (%s); nginx -t %s",
             master_pid(n), n->log_why,
             fine ? "finds no fault: perhaps a port that is in use" : why);
@@ -158,7 +177,7 @@ static void explain(struct nginx_local *n)
     n->job.done = on_explained;
     if (child_start(n->io, &n->job, local_check_argv(&n->base), LOCAL_CHECK_DEADLINE, &e) < 0) {
         local_finish(n, n->instead ? NGINX_UNREACHED : NGINX_REFUSED,
-                     "nginx (process %ld) goes on with its old workers; %s, and nginx -t cannot be "
+                     "nginx (process %ld) has not begun new workers; %s, and nginx -t cannot be "
                      "asked: %s",
                      master_pid(n), n->log_why, e.msg);
     }
@@ -176,11 +195,21 @@ static bool refused_in_words(struct nginx_local *n)
     return true;
 }
 
+/* The master says that its workers cannot start; what they said themselves is the reason. */
+static bool workers_failed(struct nginx_local *n)
+{
+    buf_reset(&n->said);
+    bool failed = nginx_watch_last(&n->watch, false, &n->said) > 0 &&
+                  strstr(buf_str(&n->said), "cannot be respawned") != NULL;
+    buf_reset(&n->said);
+    return failed;
+}
+
 /* It has dealt with HUP, and there is no new worker. */
 static void no_new_worker(struct nginx_local *n, const struct nginx_sight *s)
 {
     char text[LOCAL_WHY_MAX];
-    if (n->watch.side_by_side) {
+    if (n->watch.side_by_side || (s->stale == 0 && workers_failed(n))) {
         (void)nginx_watch_last(&n->watch, true, &n->said);
         local_finish(n, NGINX_REFUSED, "the new workers have ended at once%s%s",
                      n->said.len ? ": " : "", local_reason(n, "", text));
@@ -233,6 +262,10 @@ static void conclude(struct nginx_local *n, const struct nginx_sight *s)
 static void on_look(struct io_timer *t)
 {
     struct nginx_local *n = container_of(t, struct nginx_local, timer);
+    if (!n->instead && !n->sent) {
+        tell_waiting(n);
+        return;
+    }
     struct nginx_sight s = nginx_watch_look(&n->watch);
     n->calm = s.mood == NGINX_MOOD_WAITING ? n->calm + 1 : 0;
     if (s.mood == NGINX_MOOD_GONE) {

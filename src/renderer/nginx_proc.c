@@ -150,8 +150,8 @@ enum nginx_mood nginx_proc_mood(const struct nginx_proc *master)
         return NGINX_MOOD_UNTOLD;
     }
     const char *state = status_field(status, "State");
-    return has_hup(status, "SigBlk") || !state || *state != 'S' ? NGINX_MOOD_BUSY
-                                                                : NGINX_MOOD_WAITING;
+    bool busy = has_hup(status, "SigBlk") || !state || *state == 'R';
+    return busy ? NGINX_MOOD_BUSY : NGINX_MOOD_WAITING;
 }
 
 int nginx_proc_signal(const struct nginx_proc *p, int signal)

@@ -256,18 +256,20 @@ static int master_by_title(const struct nginx_site *s, struct nginx_proc *ret, s
     char title[NGINX_TITLE_MAX];
     size_t all = nginx_proc_masters(masters, MASTERS_MAX), n = 0;
     struct nginx_proc found = {0};
+    bool contained = false;
     for (size_t i = 0; i < all; i++) {
-        if (nginx_proc_same_count(masters[i].pid) &&
-            nginx_proc_read(masters[i].pid, &masters[i], title) &&
-            masters[i].role == NGINX_ROLE_MASTER && belongs(s, title) == BELONGS) {
+        if (!nginx_proc_same_count(masters[i].pid)) {
+            contained = true;
+        } else if (nginx_proc_read(masters[i].pid, &masters[i], title) &&
+                   masters[i].role == NGINX_ROLE_MASTER && belongs(s, title) == BELONGS) {
             found = masters[i];
             n++;
         }
     }
     const char *conf = nginx_site_conf(s);
     if (n == 0) {
-        err_wrap(e, "nginx does not run with %s, as far as can be seen from here",
-                 conf ? conf : "(no configuration)");
+        err_wrap(e, "nginx does not run with %s, as far as can be seen from here%s", conf,
+                 contained ? " (one in a container is --nginx container:NAME)" : "");
         return -ESRCH;
     }
     if (n > 1) {

@@ -42,6 +42,10 @@ void nginx_tail_mark(struct nginx_tail *t)
     }
     int error;
     int fd = open_regular(t->path, &st, &error);
+    if (fd < 0 && error == ENOENT && t->fd >= 0 && fstat(t->fd, &st) == 0) {
+        t->from = st.st_size;
+        return;
+    }
     if (t->fd >= 0) {
         close(t->fd);
     }
@@ -71,11 +75,6 @@ void nginx_tail_close(struct nginx_tail *t)
 bool nginx_tail_readable(const struct nginx_tail *t)
 {
     return t->fd >= 0 || (t->path && t->error == ENOENT);
-}
-
-bool nginx_tail_same(const struct nginx_tail *a, const struct nginx_tail *b)
-{
-    return a->fd >= 0 && b->fd >= 0 && a->dev == b->dev && a->ino == b->ino;
 }
 
 static void read_from(int fd, off_t at, off_t end, struct buf *out)

@@ -28,12 +28,11 @@ struct nginx_tail {
 void nginx_tail_open(struct nginx_tail *t, const char *path);
 void nginx_tail_close(struct nginx_tail *t); /* idempotent */
 
-/* From here on. */
+/* From here on. A file that was moved away is followed until there is another. */
 void nginx_tail_mark(struct nginx_tail *t);
 
 /* What is written there can be read. */
 bool nginx_tail_readable(const struct nginx_tail *t);
-bool nginx_tail_same(const struct nginx_tail *a, const struct nginx_tail *b);
 
 /* Appends what was written since the mark, whole lines from a certain point on. */
 void nginx_tail_read(const struct nginx_tail *t, struct buf *out);

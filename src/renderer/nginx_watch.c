@@ -6,7 +6,8 @@
  * Not done: no decision; see nginx_local_verdict.c.
  *
  * Two logs are followed, because nginx says what it makes of a configuration in the log of the one that
- * runs (its standard error leads there), and what comes after reading it in that of the new one.
+ * runs (its standard error leads there, as far as that may be seen), and what comes after reading it in that
+ * of the new one. Mostly they are the same, and what is said is read twice.
  */
 #include "renderer/nginx_watch.h"
 
@@ -50,9 +51,6 @@ void nginx_watch_begin(struct nginx_watch *w, const struct nginx_proc *master, c
     snprintf(path, sizeof(path), "/proc/%ld/fd/2", (long)master->pid);
     nginx_tail_open(&w->tails[0], log);
     nginx_tail_open(&w->tails[1], path);
-    if (nginx_tail_same(&w->tails[0], &w->tails[1])) {
-        nginx_tail_close(&w->tails[1]);
-    }
     nginx_watch_mark(w);
 }
 
@@ -89,10 +87,11 @@ struct nginx_sight nginx_watch_look(struct nginx_watch *w)
             *(was_before(w, &now[i]) ? &sight.stale : &sight.fresh) += 1;
         }
     }
-    if (sight.fresh == 0) {
-        w->serving = sight.stale;
+    if (sight.fresh == 0 && sight.stale > w->serving) {
+        w->serving = sight.stale; /* it has only now got its title */
     }
-    w->side_by_side |= sight.fresh > 0 && sight.stale >= w->serving;
+    /* more than there were: none of them stands in for one that died */
+    w->side_by_side |= sight.fresh > 0 && sight.fresh + sight.stale > w->serving;
     return sight;
 }
 

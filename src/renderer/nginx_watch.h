@@ -11,8 +11,8 @@ struct nginx_watch {
     size_t n_before;
     uint64_t since;             /* that moment, as nginx_proc.start counts */
     struct nginx_tail tails[2]; /* the log of the configuration, and that of the master */
-    size_t serving;             /* workers of before, when no new one had been seen yet */
-    bool side_by_side;          /* new ones were seen while all of these still served */
+    size_t serving;             /* workers of before */
+    bool side_by_side;          /* there were more than that, so that there is a new generation */
 };
 
 #define NGINX_WATCH_NULL                                                                           \

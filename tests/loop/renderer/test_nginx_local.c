@@ -240,7 +240,6 @@ static void four_workers(void **state)
     (void)workers(r.d.pid, &n);
     assert_int_equal(n, 4);
     assert_serves(&r, "two");
-    /* one dies and is replaced while a bad configuration is refused: no proof of anything */
     nginx_daemon_write(&r.d, "three", "", BROKEN);
     reload(&r, NGINX_REFUSED, "unknown directive");
     r.d.workers = 1;
@@ -320,10 +319,53 @@ static void a_port_in_use_is_refused(void **state)
     check(&r, NGINX_ACCEPTED, NULL); /* nginx -t does not mind */
     reload(&r, NGINX_REFUSED, "Address already in use");
     assert_non_null(strstr(r.why, "bind() to 127.0.0.1:"));
+    assert_true(file_has(r.d.log, "still could not bind()")); /* not before nginx has given up */
     assert_serves(&r, "one");
     close(listener);
     reload(&r, NGINX_ACCEPTED, NULL);
     assert_serves(&r, "two");
+    rig_deinit(&r);
+}
+
+/* One that dies is replaced: a new worker, and no proof of anything. */
+static void a_worker_dies_during_the_reload(void **state)
+{
+    for (unsigned n_workers = 1; n_workers <= 2; n_workers++) {
+        struct rig r;
+        struct nginx_proc list[8];
+        int listener;
+        char server[64];
+        size_t n;
+        rig_init(&r);
+        r.d.workers = n_workers;
+        nginx_daemon_write(&r.d, "one", "", "");
+        run(&r);
+        snprintf(server, sizeof(server), "listen 127.0.0.1:%u;", nginx_daemon_port(&listener));
+        nginx_daemon_write(&r.d, "two", server, "");
+        start(&r, NULL);
+        loop_until(r.io, file_has(r.d.log, "Address already in use"));
+        unsigned long before = workers(r.d.pid, &n);
+        assert_int_equal(nginx_proc_children(r.d.pid, list, 8), n_workers);
+        assert_int_equal(nginx_proc_signal(&list[0], SIGKILL), 0);
+        finish(&r, NGINX_REFUSED, "Address already in use");
+        assert_int_not_equal(workers(r.d.pid, &n), before);
+        assert_serves(&r, "one");
+        close(listener);
+        rig_deinit(&r);
+    }
+}
+
+static void workers_that_cannot_start(void **state)
+{
+    struct rig r;
+    rig_init(&r);
+    run(&r);
+    nginx_daemon_write(&r.d, "two", "", "working_directory /nowhere;");
+    check(&r, NGINX_ACCEPTED, NULL);
+    reload(&r, NGINX_REFUSED, "the new workers have ended at once: chdir(\"/nowhere\") failed");
+    nginx_daemon_write(&r.d, "three", "", "");
+    reload(&r, NGINX_ACCEPTED, NULL);
+    assert_serves(&r, "three");
     rig_deinit(&r);
 }
 
@@ -364,6 +406,7 @@ static void a_log_that_moves_is_followed(void **state)
     assert_int_equal(rename(r.d.log, moved), 0);
     assert_int_equal(kill(r.d.pid, SIGCONT), 0);
     finish(&r, NGINX_REFUSED, "unknown directive");
+    assert_null(strstr(buf_str(&r.said), "test failed")); /* it was not nginx -t that said it */
     assert_true(file_has(moved, "unknown directive"));
     assert_int_not_equal(access(r.d.log, F_OK), 0);
     /* nginx is told to open it anew */
@@ -398,6 +441,18 @@ static void tails(void **state)
     buf_reset(&out);
     nginx_tail_read(&t, &out);
     assert_string_equal(buf_str(&out), "b\nc\n");
+    /* moved away, and marked before there is another */
+    nginx_tail_mark(&t);
+    assert_int_equal(rename(path, moved), 0);
+    nginx_tail_mark(&t);
+    f = fopen(moved, "a");
+    assert_non_null(f);
+    fputs("e\n", f);
+    fclose(f);
+    buf_reset(&out);
+    nginx_tail_read(&t, &out);
+    assert_string_equal(buf_str(&out), "e\n");
+    assert_int_equal(rename(moved, path), 0);
     /* emptied in place */
     nginx_tail_mark(&t);
     assert_int_equal(truncate(path, 0), 0);
@@ -551,6 +606,36 @@ static void two_masters_of_one_configuration(void **state)
     nginx_daemon_start(&second);
     assert_int_equal(unlink(r.d.pid_file), 0);
     reload(&r, NGINX_UNREACHED, "2 nginx masters run with ");
+    nginx_daemon_kill(&second, SIGKILL);
+    rig_deinit(&r);
+}
+
+/* As in an upgrade whose new master has just written the pid file: that one is told, too. */
+static void the_pid_file_changes_hands(void **state)
+{
+    struct rig r;
+    size_t n;
+    rig_init(&r);
+    run(&r);
+    struct nginx_daemon second = r.d;
+    second.pid = 0;
+    second.port = nginx_daemon_port(NULL);
+    nginx_daemon_write(&second, "two", "", "");
+    nginx_daemon_start(&second);
+    loop_until_outside(r.io, ((void)workers(second.pid, &n), n == second.workers));
+    unsigned long before = workers(second.pid, &n);
+    put_number(r.d.pid_file, r.d.pid);
+    nginx_daemon_write(&r.d, "three", "", "");
+    stop(&r);
+    start(&r, NULL);
+    loop_until(r.io, state_of(&r) == LOCAL_S_WATCH);
+    put_number(r.d.pid_file, second.pid);
+    assert_int_equal(kill(r.d.pid, SIGCONT), 0);
+    finish(&r, NGINX_REFUSED, "Address already in use"); /* the port is the first one's */
+    assert_int_equal(workers(second.pid, &n), before);
+    nginx_daemon_write(&second, "four", "", "");
+    reload(&r, NGINX_ACCEPTED, NULL);
+    assert_int_not_equal(workers(second.pid, &n), before);
     nginx_daemon_kill(&second, SIGKILL);
     rig_deinit(&r);
 }
@@ -799,6 +884,8 @@ int main(void)
         cmocka_unit_test(old_workers_are_counted),
         cmocka_unit_test(a_syntax_error_is_refused),
         cmocka_unit_test(a_port_in_use_is_refused),
+        cmocka_unit_test(a_worker_dies_during_the_reload),
+        cmocka_unit_test(workers_that_cannot_start),
         cmocka_unit_test(refused_where_nobody_hears_it),
         cmocka_unit_test(a_log_that_moves_is_followed),
         cmocka_unit_test(nginx_that_does_not_run),
@@ -808,6 +895,7 @@ int main(void)
         cmocka_unit_test(a_master_that_is_stopping),
         cmocka_unit_test(pid_files_that_mislead),
         cmocka_unit_test(two_masters_of_one_configuration),
+        cmocka_unit_test(the_pid_file_changes_hands),
         cmocka_unit_test(upgraded_during_the_reload),
         cmocka_unit_test(without_the_right_to_signal),
         cmocka_unit_test(earlier_signals_do_not_count),
