@@ -45,10 +45,17 @@ enum hold_verdict hold_offer(struct hold *h, msec_t now, size_t live_servers, si
 {
     h->reason = judge(h, live_servers, servers);
     bool worse = h->reason > h->worst;
-    if (h->reason == HOLD_NONE || (h->state == HOLD_S_CONFIRMED && !worse)) {
+    if (h->reason == HOLD_NONE) {
         set_state(h, HOLD_S_OFF);
         h->worst = HOLD_NONE;
         return HOLD_PASS;
+    }
+    if (h->state == HOLD_S_CONFIRMED && !worse) {
+        h->confirmed = h->confirmed == HOLD_ANY ? servers : h->confirmed;
+        if (servers >= h->confirmed) {
+            return HOLD_PASS;
+        }
+        worse = true; /* fewer than the listing said: another loss */
     }
     if (worse) {
         set_state(h, HOLD_S_WAITING);
@@ -66,6 +73,15 @@ void hold_fresh(struct hold *h)
 {
     if (h->state == HOLD_S_CONFIRMING) {
         set_state(h, HOLD_S_CONFIRMED);
+        h->confirmed = HOLD_ANY;
+    }
+}
+
+void hold_live(struct hold *h)
+{
+    if (h->state == HOLD_S_CONFIRMED) {
+        set_state(h, HOLD_S_OFF);
+        h->worst = HOLD_NONE;
     }
 }
 

@@ -4,9 +4,10 @@
  * drops more than a set share of the servers. An empty registry, or half of one, is far more often a fault
  * (a registry restored without its data, an agent that lost its engine) than the truth.
  *
- *     OFF ─too much gone─► WAITING ─delay passed─► CONFIRMING ─fresh listing─► CONFIRMED ─offer─► OFF
+ *     OFF ─too much gone─► WAITING ─delay passed─► CONFIRMING ─fresh listing─► CONFIRMED ─live─► OFF
  *
- *     from each of them: enough servers ─► OFF;  a drop has become an emptying ─► WAITING, once
+ *     from each of them: enough servers ─► OFF;  a drop has become an emptying ─► WAITING, once;
+ *     CONFIRMED, and fewer servers than the listing said ─► WAITING
  *
  * What counts: how many servers the candidate has, without placeholders, against how many the live file
  * has; numbers only, so that a rolling replacement, which takes away as many as it adds, passes.
@@ -24,7 +25,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+#define HOLD_ANY          SIZE_MAX
 #define HOLD_MAX_DROP_OFF 100u /* percent: only an emptying is held */
 
 enum hold_state { HOLD_S_OFF, HOLD_S_WAITING, HOLD_S_CONFIRMING, HOLD_S_CONFIRMED };
@@ -38,6 +41,7 @@ struct hold {
     msec_t delay;            /* 0: nothing is ever held */
     msec_t until;            /* WAITING: end of the delay */
     unsigned max_drop;       /* percent */
+    size_t confirmed; /* CONFIRMED: servers that the listing showed; HOLD_ANY: of the next offer */
 };
 
 enum hold_verdict {
@@ -57,6 +61,10 @@ enum hold_verdict hold_offer(struct hold *h, msec_t now, size_t live_servers, si
 
 /* A fresh listing has ended; offer its candidate next. */
 void hold_fresh(struct hold *h);
+
+/* The candidate of the last offer that passed is live. Until then the same loss passes again, however often
+ * publishing it fails. */
+void hold_live(struct hold *h);
 
 /* When to offer again; MSEC_NEVER while nothing waits for time to pass. */
 msec_t hold_due(const struct hold *h);

@@ -2,9 +2,9 @@
  * Happy path: a command line is made (the operator's, or nginx's own), wrapped so that it runs in place
  * where that is allowed, and run; exit status 0 is yes. An nginx that can only be asked through another
  * interface is asked there.
- * Failure: what cannot be run has judged nothing, which is not the same as a no. A refusal of the kernel
- * to make the mount namespace (a container's profile) is remembered, and from then on candidates are on
- * trial.
+ * Failure: what cannot be run has judged nothing, which is not the same as a no. Where the kernel does not
+ * allow mount namespaces (a container's profile) candidates are on trial from then on; where one could not
+ * be made for a reason that passes, this candidate is.
  * Not done: swapping and taking back; that is publish.c with outputs.h.
  */
 #include "renderer/check.h"
@@ -53,7 +53,8 @@ bool check_wanted(const struct check *c)
 
 bool check_needs_trial(const struct check *c)
 {
-    return check_wanted(c) && !c->in_place && !(c->command && command_names_src(c->command));
+    bool in_place = c->in_place && !c->not_now;
+    return check_wanted(c) && !in_place && !(c->command && command_names_src(c->command));
 }
 
 bool check_running(const struct check *c)
@@ -72,21 +73,26 @@ static void finish(struct check *c, enum check_verdict verdict, const char *why,
     c->done(c->ctx, &res);
 }
 
-/* A profile may answer with an error, or with SIGSYS. */
 static bool not_in_place(struct check *c, const struct child_result *res)
 {
+    /* a profile may answer with an error, or with SIGSYS */
+    bool lasting = res->signal == SIGSYS;
     const char *why = "the system call was answered with SIGSYS";
     if (res->code < 0 ||
-        (res->signal != SIGSYS && !in_place_failed(res->exit_status, res->output, &why))) {
+        (!lasting && !in_place_failed(res->exit_status, res->output, &lasting, &why))) {
         return false;
     }
     char text[ERR_MSG_MAX];
     str_copy(text, sizeof(text), why);
     text[strcspn(text, "\n")] = '\0';
-    log_warn("cannot check in place, from now on a candidate goes live for its check and is taken "
-             "back if that fails",
+    log_warn(lasting
+                 ? "cannot check in place, from now on a candidate goes live for its check and is "
+                   "taken back if that fails"
+                 : "cannot check in place this time, the candidate goes live for its check and "
+                   "is taken back if that fails",
              "reason", text, NULL);
-    c->in_place = false;
+    c->in_place = !lasting;
+    c->not_now = true;
     return true;
 }
 
@@ -142,7 +148,7 @@ static int run(struct check *c, struct outputs *o, size_t n, char *const *argv, 
     struct in_place_pair *pairs = xcalloc(n + 1, sizeof(*pairs));
     char **live = xcalloc(n + 1, sizeof(*live));
     size_t n_pairs = 0;
-    for (size_t i = 0; c->in_place && i < n; i++) {
+    for (size_t i = 0; c->in_place && !c->not_now && i < n; i++) {
         const char *staged = outputs_staged_path(o, i);
         if (staged) {
             live[n_pairs] = xstrdup(outputs_live_path(o, i));
@@ -151,6 +157,7 @@ static int run(struct check *c, struct outputs *o, size_t n, char *const *argv, 
         }
     }
     c->wrapped = n_pairs > 0;
+    c->not_now = false;
     const char **wrapped = c->wrapped ? in_place_argv(NULL, pairs, n_pairs, argv) : NULL;
     c->job.done = on_ended;
     int r = child_start(c->io, &c->job, wrapped ? wrapped : (const char *const *)argv,

@@ -20,7 +20,8 @@ enum check_verdict {
     CHECK_GOOD,
     CHECK_REFUSED,
     CHECK_UNANSWERED,  /* it could not be run, or was ended before it answered */
-    CHECK_NEEDS_TRIAL, /* in place turned out to be impossible here; nothing was judged */
+    CHECK_NEEDS_TRIAL, /* in place was impossible; nothing was judged. Start it again, on trial where
+                        * check_needs_trial() says so now */
 };
 
 struct check_result {
@@ -34,6 +35,7 @@ struct check {
     const struct command *command; /* NULL: nginx's own */
     struct nginx_control *nginx;   /* NULL: none */
     bool in_place;                 /* as far as is known */
+    bool not_now;                  /* the next run is not in place, for a reason that passes */
     struct child_job job;
     bool asking; /* nginx judges by itself */
     bool wrapped;

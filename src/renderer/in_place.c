@@ -23,6 +23,7 @@
 #define SELF          "/proc/self/exe"
 #define PAIR_FOLLOWS  "+"
 #define COMMAND_BEGIN "--"
+#define LASTING       "not allowed: "
 
 #define STATUS_NOT_RUN   126
 #define STATUS_NOT_FOUND 127
@@ -76,6 +77,12 @@ static char **parse(int argc, char **argv, struct in_place_pair *pairs, size_t *
     return argv + at + 1;
 }
 
+/* A right or a system call that this process will not get. */
+static bool is_lasting(const struct err *e)
+{
+    return e->code == -EPERM || e->code == -EACCES || e->code == -ENOSYS;
+}
+
 int in_place_main(int argc, char **argv)
 {
     CLEANUP_FREE struct in_place_pair *pairs = xcalloc((size_t)argc, sizeof(*pairs));
@@ -88,7 +95,7 @@ int in_place_main(int argc, char **argv)
     }
     struct err e = ERR_INIT;
     if (in_place_enter(pairs, n, &e) < 0) {
-        dprintf(STDERR_FILENO, IN_PLACE_SAYS "%s\n", e.msg);
+        dprintf(STDERR_FILENO, IN_PLACE_SAYS "%s%s\n", is_lasting(&e) ? LASTING : "", e.msg);
         return IN_PLACE_STATUS;
     }
     execvp(command[0], command);
@@ -97,11 +104,13 @@ int in_place_main(int argc, char **argv)
     return errnum == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_RUN;
 }
 
-bool in_place_failed(int exit_status, const char *output, const char **ret_why)
+bool in_place_failed(int exit_status, const char *output, bool *ret_lasting, const char **ret_why)
 {
     if (exit_status != IN_PLACE_STATUS || !str_starts(output, IN_PLACE_SAYS)) {
         return false;
     }
-    *ret_why = output + strlen(IN_PLACE_SAYS);
+    const char *why = output + strlen(IN_PLACE_SAYS);
+    *ret_lasting = str_starts(why, LASTING);
+    *ret_why = *ret_lasting ? why + strlen(LASTING) : why;
     return true;
 }

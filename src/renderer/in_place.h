@@ -35,5 +35,8 @@ const char **in_place_argv(const char *program, const struct in_place_pair *pair
 /* What main() does when argv[1] is IN_PLACE_WORD. Returns an exit status only when it failed. */
 int in_place_main(int argc, char **argv);
 
-/* The helper said that it could not run the command at all: ret_why is where in output it says why. */
-bool in_place_failed(int exit_status, const char *output, const char **ret_why);
+/*
+ * The helper said that it could not run the command at all: ret_why is where in output it says why.
+ * ret_lasting: this process is not allowed to, so that trying again is of no use.
+ */
+bool in_place_failed(int exit_status, const char *output, bool *ret_lasting, const char **ret_why);

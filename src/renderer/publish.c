@@ -40,9 +40,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define CROWD_PAUSE 100u /* ms between two counts of old workers */
-#define ROUNDS_MAX  16u
-
 static const char *const state_names[PUBLISH_N_STATES] = {
     [PUBLISH_S_IDLE] = "idle",       [PUBLISH_S_RENDER] = "render",
     [PUBLISH_S_COMPARE] = "compare", [PUBLISH_S_CROWD] = "crowd",
@@ -69,7 +66,7 @@ const char *publish_state_name(enum publish_state s)
     return state_names[s];
 }
 
-static void set_state(struct publish *p, enum publish_state to)
+void publish_set_state(struct publish *p, enum publish_state to)
 {
     must(allowed[p->state] & 1u << to);
     log_debug("publish", "from", state_names[p->state], "to", state_names[to], NULL);
@@ -120,18 +117,21 @@ void publish_say_notes(struct publish *p)
     }
 }
 
-static void enter_idle(struct publish *p)
+void publish_enter_idle(struct publish *p)
 {
-    set_state(p, PUBLISH_S_IDLE);
+    publish_set_state(p, PUBLISH_S_IDLE);
     publish_say_notes(p);
     if (p->stopping) {
         publish_stopped(p);
         return;
     }
+    if (crowd_due(&p->crowd) == MSEC_NEVER) {
+        crowd_forget(&p->crowd); /* what waited is not wanted any more, or it went live */
+    }
     msec_t now = io_now(p->io);
     msec_t reload_at = phase(p) == OUTPUTS_OWED ? reload_due(&p->reload) : MSEC_NEVER;
-    msec_t due = msec_min(msec_min(p->failed_due, p->rejected_due), reload_at);
-    due = msec_min(due, p->crowd_due);
+    msec_t due = msec_min(msec_min(p->failed_due, rejection_due(&p->rejection)),
+                          msec_min(crowd_due(&p->crowd), reload_at));
     if (due != MSEC_NEVER) {
         io_timer_start(p->io, &p->timer, due > now ? due - now : 0, on_retry);
     }
@@ -142,12 +142,7 @@ static void enter_idle(struct publish *p)
     p->events->settled(p->ctx, p->outcome, phase(p) == OUTPUTS_OWED);
 }
 
-/* ---- how candidates fail ---- */
-
-static void reload_or_idle(struct publish *p);
-static void render(struct publish *p);
-
-static void pass_failed(struct publish *p, const struct err *e)
+void publish_pass_failed(struct publish *p, const struct err *e)
 {
     p->outcome = PUBLISH_FAILED;
     p->failed_due = io_now(p->io) + backoff_next(&p->failed_backoff);
@@ -156,73 +151,7 @@ static void pass_failed(struct publish *p, const struct err *e)
         log_error("cannot publish, keeping previous upstreams", "error", e->msg, NULL);
         p->failure = *e;
     }
-    reload_or_idle(p);
-}
-
-static void take_back_failed(struct publish *p, struct err *e, const char *what)
-{
-    err_wrap(e, "%s", what);
-    p->outcome = PUBLISH_FAILED;
-    p->failed_due = io_now(p->io) + backoff_next(&p->failed_backoff);
-    if (p->failure.class != e->class || p->failure.code != e->code) {
-        log_error("cannot put the previous files back, trying again", "error", e->msg, NULL);
-        p->failure = *e;
-    }
-}
-
-/* Puts back what a trial has replaced; false when that could not be done, and the pass is over. */
-static bool end_trial(struct publish *p)
-{
-    struct err e = ERR_INIT;
-    set_state(p, PUBLISH_S_RESTORE);
-    if (outputs_restore(p->outputs, &e) < 0) {
-        take_back_failed(p, &e, "the file that failed its check is live");
-        enter_idle(p);
-        return false;
-    }
-    return true;
-}
-
-static bool leave_out(struct publish *p, const char *said)
-{
-    if (p->c.strict || p->stopping || p->rounds == ROUNDS_MAX) {
-        return false;
-    }
-    struct blame_file *files = xcalloc(p->n, sizeof(*files));
-    char **live = xcalloc(p->n, sizeof(*live));
-    for (size_t i = 0; i < p->n; i++) {
-        live[i] = xstrdup(outputs_live_path(p->outputs, i));
-        files[i] = (struct blame_file){
-            {outputs_path(p->outputs, i), live[i], outputs_staged_path(p->outputs, i)}};
-    }
-    bool left_out = p->events->refused(p->ctx, said, files);
-    for (size_t i = 0; i < p->n; i++) {
-        free(live[i]);
-    }
-    free(live);
-    free(files);
-    p->rounds += left_out;
-    return left_out;
-}
-
-static void reject(struct publish *p, const char *msg, const char *name, const char *why,
-                   const char *said)
-{
-    p->outcome = PUBLISH_REJECTED;
-    if (p->stopping) {
-        return;
-    }
-    if (!p->rejected || p->rejected_digest != p->first) {
-        output_log_failure(msg, name, why, said);
-        backoff_reset(&p->rejected_backoff);
-    }
-    p->rejected = true;
-    p->rejected_digest = p->first;
-    p->rejected_due = io_now(p->io) + backoff_next(&p->rejected_backoff);
-    /* that did not help, so it was not what is wrong */
-    if (p->rounds > 0) {
-        p->events->readmit(p->ctx);
-    }
+    publish_reload_or_idle(p);
 }
 
 /* ---- reload ---- */
@@ -236,57 +165,35 @@ static void say_output(uint64_t *last, const char *msg, const char *command, con
     *last = hash;
 }
 
-/* nginx goes on with what it had, so the files must be what it had, for the day that it starts anew. */
-static void refused_by_reload(struct publish *p, const struct reload_result *res)
-{
-    struct err e = ERR_INIT;
-    bool left_out = leave_out(p, res->said);
-    set_state(p, PUBLISH_S_RESTORE);
-    int r = outputs_restore(p->outputs, &e);
-    if (r < 0) {
-        take_back_failed(p, &e, "the files that nginx refused are live");
-    } else if (r == 0) {
-        p->events->restored(p->ctx);
-    }
-    if (left_out && r >= 0) {
-        render(p);
-        return;
-    }
-    if (!left_out) {
-        reject(p,
-               r == 0 ? "nginx refused the reload, the last files that it took are back"
-                      : "nginx refused the reload, and the files that it took last are not known",
-               reload_name(&p->reload), res->why, res->said);
-    }
-    enter_idle(p);
-}
-
 static void on_reloaded(void *ctx, const struct reload_result *res)
 {
     struct publish *p = ctx;
     mark(&p->reloaded, res->outcome == RELOAD_DONE, res->why);
+    if (res->outcome == RELOAD_REFUSED) {
+        publish_reload_refused(p, res);
+        return;
+    }
     if (res->outcome == RELOAD_DONE) {
         say_output(&p->reload_said, "reload said", reload_name(&p->reload), res->said);
+        p->refusal_said = 0;
         outputs_settle(p->outputs);
-        enter_idle(p);
-        return;
     }
-    if (res->outcome == RELOAD_FAILED) {
-        enter_idle(p);
-        return;
-    }
-    refused_by_reload(p, res);
+    publish_enter_idle(p);
 }
 
 /* Where every pass ends whose files are as they should be, or as they have to stay. */
-static void reload_or_idle(struct publish *p)
+void publish_reload_or_idle(struct publish *p)
 {
     if (phase(p) != OUTPUTS_OWED || p->stopping || io_now(p->io) < reload_due(&p->reload)) {
-        enter_idle(p);
+        publish_enter_idle(p);
         return;
     }
-    set_state(p, PUBLISH_S_RELOAD);
-    reload_start(&p->reload, on_reloaded, p);
+    struct err e = ERR_INIT;
+    publish_set_state(p, PUBLISH_S_RELOAD);
+    if (reload_start(&p->reload, on_reloaded, p, &e) < 0) {
+        mark(&p->reloaded, false, e.msg);
+        publish_enter_idle(p);
+    }
 }
 
 /* ---- a pass, step by step ---- */
@@ -294,18 +201,8 @@ static void reload_or_idle(struct publish *p)
 /* The files hold what was rendered, and the check (if any) said yes. */
 static void content_ok(struct publish *p, bool changed)
 {
-    bool excluding = p->events->live(p->ctx, changed);
-    if (excluding && !p->excluding) {
-        backoff_reset(&p->rejected_backoff);
-    }
-    if (!excluding) {
-        p->rejected_due = MSEC_NEVER;
-        backoff_reset(&p->rejected_backoff);
-    } else if (p->rounds > 0 || p->rejected_due == MSEC_NEVER) {
-        p->rejected_due = io_now(p->io) + backoff_next(&p->rejected_backoff);
-    }
-    p->excluding = excluding;
-    p->rejected = p->retry = false;
+    bool partly = p->events->live(p->ctx, changed);
+    rejection_accepted(&p->rejection, partly, p->rounds > 0, io_now(p->io));
     backoff_reset(&p->failed_backoff);
     err_reset(&p->failure);
 }
@@ -320,7 +217,7 @@ static void went_live(struct publish *p)
     p->outcome = PUBLISH_DONE;
     reload_changed(&p->reload);
     content_ok(p, true);
-    reload_or_idle(p);
+    publish_reload_or_idle(p);
 }
 
 static void on_checked(void *ctx, const struct check_result *res);
@@ -328,10 +225,11 @@ static void on_checked(void *ctx, const struct check_result *res);
 static void start_check(struct publish *p)
 {
     struct err e = ERR_INIT;
-    set_state(p, PUBLISH_S_CHECK);
+    publish_set_state(p, PUBLISH_S_CHECK);
     if (check_start(&p->check, p->outputs, p->n, on_checked, p, &e) < 0) {
         const struct check_result res = {.verdict = CHECK_UNANSWERED, .why = e.msg, .said = ""};
-        on_checked(p, &res);
+        mark(&p->checked, false, e.msg);
+        publish_check_unanswered(p, &res);
     }
 }
 
@@ -339,55 +237,14 @@ static void promote(struct publish *p, bool trial)
 {
     struct err e = ERR_INIT;
     bool owed = reload_wanted(&p->reload);
-    set_state(p, PUBLISH_S_PROMOTE);
+    publish_set_state(p, PUBLISH_S_PROMOTE);
     enum outputs_phase to = trial ? OUTPUTS_UNCHECKED : owed ? OUTPUTS_OWED : OUTPUTS_SETTLED;
     if (outputs_swap(p->outputs, to, &e) < 0) {
-        pass_failed(p, &e);
+        publish_pass_failed(p, &e);
     } else if (trial) {
         start_check(p);
     } else {
         went_live(p);
-    }
-}
-
-/* The candidate is gone, from its place too; false when it could not be taken back. */
-static bool drop_candidate(struct publish *p)
-{
-    if (phase(p) != OUTPUTS_UNCHECKED) {
-        outputs_discard(p->outputs);
-        return true;
-    }
-    return end_trial(p);
-}
-
-static void check_refused(struct publish *p, const struct check_result *res)
-{
-    bool left_out = leave_out(p, res->said);
-    if (!left_out) {
-        reject(p, "check failed, keeping previous upstreams", check_name(&p->check), res->why,
-               res->said);
-    }
-    if (drop_candidate(p)) {
-        if (left_out) {
-            render(p);
-        } else {
-            reload_or_idle(p);
-        }
-    }
-}
-
-static void check_unanswered(struct publish *p, const struct check_result *res)
-{
-    struct err e = ERR_INIT;
-    (void)err_set(&e, ERR_TRANSIENT, -EAGAIN, "check %s: %s%s%.*s", check_name(&p->check), res->why,
-                  *res->said ? ": " : "", (int)strcspn(res->said, "\n"), res->said);
-    if (!drop_candidate(p)) {
-        return;
-    }
-    if (p->stopping) {
-        enter_idle(p);
-    } else {
-        pass_failed(p, &e);
     }
 }
 
@@ -405,9 +262,9 @@ static void on_checked(void *ctx, const struct check_result *res)
     bool good = res->verdict == CHECK_GOOD;
     mark(&p->checked, good, res->why);
     if (p->stopping || (!good && res->verdict != CHECK_REFUSED)) {
-        check_unanswered(p, res);
+        publish_check_unanswered(p, res);
     } else if (!good) {
-        check_refused(p, res);
+        publish_check_refused(p, res);
     } else {
         say_output(&p->check_said, "check said", check_name(&p->check), res->said);
         if (phase(p) == OUTPUTS_UNCHECKED) {
@@ -422,10 +279,9 @@ static void on_checked(void *ctx, const struct check_result *res)
 static void stage(struct publish *p)
 {
     struct err e = ERR_INIT;
-    p->retry = false;
-    set_state(p, PUBLISH_S_STAGE);
+    publish_set_state(p, PUBLISH_S_STAGE);
     if (outputs_stage(p->outputs, &e) < 0) {
-        pass_failed(p, &e);
+        publish_pass_failed(p, &e);
     } else if (check_wanted(&p->check) && !check_needs_trial(&p->check)) {
         start_check(p);
     } else {
@@ -436,24 +292,20 @@ static void stage(struct publish *p)
 static void on_counted(void *ctx, unsigned old_workers)
 {
     struct publish *p = ctx;
-    msec_t now = io_now(p->io);
     if (p->stopping) {
-        enter_idle(p);
+        publish_enter_idle(p);
         return;
     }
-    bool crowded = old_workers > p->c.old_workers;
-    if (crowded && p->crowd_since == MSEC_NEVER) {
-        log_info("many old workers are shutting down, the next change waits", "workers",
-                 LOG_U(old_workers), "most_ms", LOG_U(p->c.old_workers_wait), NULL);
-        p->crowd_since = now;
-    }
-    if (crowded && now < p->crowd_since + p->c.old_workers_wait) {
-        p->crowd_due = msec_min(now + CROWD_PAUSE, p->crowd_since + p->c.old_workers_wait);
+    bool waited = crowd_waiting(&p->crowd);
+    if (crowd_waits(&p->crowd, io_now(p->io), old_workers)) {
+        if (!waited) {
+            log_info("many old workers are shutting down, the next change waits", "workers",
+                     LOG_U(old_workers), "most_ms", LOG_U(p->c.old_workers_wait), NULL);
+        }
         p->outcome = PUBLISH_HELD;
-        reload_or_idle(p);
+        publish_reload_or_idle(p);
         return;
     }
-    p->crowd_since = MSEC_NEVER;
     stage(p);
 }
 
@@ -464,7 +316,7 @@ static void wait_for_crowd(struct publish *p)
         stage(p);
         return;
     }
-    set_state(p, PUBLISH_S_CROWD);
+    publish_set_state(p, PUBLISH_S_CROWD);
     if (p->c.nginx->ops->count_old(p->c.nginx, on_counted, p, &e) < 0) {
         on_counted(p, 0);
     }
@@ -475,18 +327,18 @@ static void print(struct publish *p)
     struct err e = ERR_INIT;
     int n = publish_print(p, &e);
     if (n < 0) {
-        pass_failed(p, &e);
+        publish_pass_failed(p, &e);
         return;
     }
     p->outcome = n > 0 ? PUBLISH_DONE : PUBLISH_SAME;
     content_ok(p, n > 0);
-    reload_or_idle(p);
+    publish_reload_or_idle(p);
 }
 
 static void compare(struct publish *p)
 {
     struct err e = ERR_INIT;
-    set_state(p, PUBLISH_S_COMPARE);
+    publish_set_state(p, PUBLISH_S_COMPARE);
     if (!p->outputs) {
         print(p);
         return;
@@ -494,35 +346,35 @@ static void compare(struct publish *p)
     size_t n = outputs_compare(p->outputs, p->bytes, &p->digest);
     p->first = p->rounds == 0 ? p->digest : p->first;
     /* such bytes may be in the files all the same: when the trial could not be taken back */
-    bool bad = p->rejected && p->rejected_digest == p->digest;
+    bool bad = rejection_is(&p->rejection, p->digest);
     if (p->c.dry_run || p->c.diff) {
         print(p);
     } else if (n == 0 && !bad) {
         if (outputs_fix_attributes(p->outputs, &e) < 0) {
-            pass_failed(p, &e);
+            publish_pass_failed(p, &e);
             return;
         }
         p->outcome = PUBLISH_SAME;
         content_ok(p, false);
-        reload_or_idle(p);
-    } else if (bad && !p->retry) {
+        publish_reload_or_idle(p);
+    } else if (n == 0 || rejection_bars(&p->rejection, p->digest)) {
         p->outcome = PUBLISH_REJECTED;
-        reload_or_idle(p);
+        publish_reload_or_idle(p);
     } else {
         wait_for_crowd(p);
     }
 }
 
-static void render(struct publish *p)
+void publish_render(struct publish *p)
 {
     struct err e = ERR_INIT;
-    set_state(p, PUBLISH_S_RENDER);
+    publish_set_state(p, PUBLISH_S_RENDER);
     int r = p->events->render(p->ctx, p->bytes, &e);
     if (r < 0) {
-        pass_failed(p, &e);
+        publish_pass_failed(p, &e);
     } else if (r == PUBLISH_E_HELD) {
         p->outcome = PUBLISH_HELD;
-        reload_or_idle(p);
+        publish_reload_or_idle(p);
     } else {
         compare(p);
     }
@@ -539,15 +391,14 @@ void publish_kick(struct publish *p)
     }
     io_defer_drop(&p->defer);
     io_timer_stop(&p->timer);
-    p->failed_due = p->crowd_due = MSEC_NEVER;
+    p->failed_due = MSEC_NEVER;
     p->rounds = 0;
-    if (io_now(p->io) >= p->rejected_due) {
-        p->retry = true;
-        p->rejected_due = MSEC_NEVER;
+    crowd_begin(&p->crowd);
+    if (rejection_tick(&p->rejection, io_now(p->io))) {
         p->events->readmit(p->ctx);
     }
-    if (phase(p) == OUTPUTS_UNCHECKED && !end_trial(p)) {
+    if (phase(p) == OUTPUTS_UNCHECKED && !publish_end_trial(p)) {
         return;
     }
-    render(p);
+    publish_render(p);
 }

@@ -72,6 +72,9 @@ int publish_new(struct publish **ret, struct io *io, const struct publish_config
 /* Live file i's contents; -ENOENT when there is none. Before the first pass, or from restored(). */
 int publish_read(struct publish *p, size_t i, struct buf *out, struct err *e) WARN_UNUSED;
 
+/* From live(): file i is another than before. */
+bool publish_changed(const struct publish *p, size_t i);
+
 /* A reload is owed by an earlier run: a pass is worth it before anything is rendered. */
 bool publish_owes(const struct publish *p);
 

@@ -5,6 +5,8 @@
 #include "base/backoff.h"
 #include "io/loop.h"
 #include "io/timer.h"
+#include "render/crowd.h"
+#include "render/rejection.h"
 #include "renderer/check.h"
 #include "renderer/outputs.h"
 #include "renderer/publish.h"
@@ -47,20 +49,16 @@ struct publish {
     unsigned rounds; /* candidates of this pass that were refused and rendered again */
     uint64_t digest; /* of this candidate */
     uint64_t first;  /* of the pass's first candidate, from which nothing was left out */
-    bool rejected;   /* bytes with the next digest were refused */
-    uint64_t rejected_digest;
-    bool excluding;      /* what is live leaves out what was refused */
-    msec_t rejected_due; /* when what was refused is tried all the same; MSEC_NEVER */
-    bool retry;          /* that time has come */
-    struct backoff failed_backoff, rejected_backoff;
+    struct rejection rejection;
+    struct crowd crowd;
+    struct backoff failed_backoff;
     msec_t failed_due;  /* when a failed pass is tried again; MSEC_NEVER */
     struct err failure; /* the last one that was logged; ERR_NONE: none since the last success */
-    msec_t crowd_since; /* old workers are waited for; MSEC_NEVER */
-    msec_t crowd_due;   /* when they are counted again; MSEC_NEVER */
 
     msec_t *changed; /* wall clock of each output's last change; 0: none in this run */
     struct publish_mark checked, reloaded;
     uint64_t check_said, reload_said; /* hash of what was logged of a success last */
+    uint64_t refusal_said;            /* of a refused reload of files that were not rendered now */
 
     struct io_timer timer; /* retries; while stopping: end of the reload's grace */
     struct io_defer defer; /* the next pass; while stopping: done */
@@ -77,6 +75,28 @@ void publish_stopped(struct publish *p);
 
 /* Logs what outputs.h has to say. */
 void publish_say_notes(struct publish *p);
+
+/* ---- publish.c, for publish_refuse.c ---- */
+
+void publish_set_state(struct publish *p, enum publish_state to);
+void publish_enter_idle(struct publish *p);
+/* Goes on with the reload that is owed and due, else to idle. */
+void publish_reload_or_idle(struct publish *p);
+/* Another round of the same pass. */
+void publish_render(struct publish *p);
+/* The pass has failed, for a reason that is no answer; it is tried again. */
+void publish_pass_failed(struct publish *p, const struct err *e);
+
+/* ---- publish_refuse.c: what becomes of a candidate that somebody refused ---- */
+
+/* The check said no. */
+void publish_check_refused(struct publish *p, const struct check_result *res);
+/* The check said nothing. */
+void publish_check_unanswered(struct publish *p, const struct check_result *res);
+/* nginx goes on with what it had. */
+void publish_reload_refused(struct publish *p, const struct reload_result *res);
+/* Puts back what a trial has replaced; false when that could not be done, and the pass is over. */
+bool publish_end_trial(struct publish *p);
 
 /* publish_print.c: shows what would be written, or how it differs. Returns how many outputs differ, or
  * negative when stdout cannot be written. */

@@ -23,8 +23,6 @@
 #define RELOAD_GRACE (5 * MSEC_PER_SEC)
 #define RETRY_MIN    (1 * MSEC_PER_SEC)
 #define RETRY_MAX    (60 * MSEC_PER_SEC)
-#define REJECTED_MIN (60 * MSEC_PER_SEC)
-#define REJECTED_MAX (600 * MSEC_PER_SEC)
 
 static int open_outputs(struct publish *p, struct err *e)
 {
@@ -37,8 +35,8 @@ static int open_outputs(struct publish *p, struct err *e)
     }
     publish_say_notes(p);
     if (found == OUTPUTS_FOUND_TAKEN_BACK) {
-        log_warn("an earlier run ended during its check, its file from before is back", "file",
-                 p->c.files[0].path, NULL);
+        log_warn("an earlier run ended in the middle of a change, its files from before are back",
+                 "file", p->c.files[0].path, NULL);
     } else if (found == OUTPUTS_FOUND_OWED && reload_wanted(&p->reload)) {
         log_info("an earlier run ended before its reload succeeded, it is still owed", "file",
                  p->c.files[0].path, NULL);
@@ -60,11 +58,12 @@ int publish_new(struct publish **ret, struct io *io, const struct publish_config
     p->n = c->n_files ? c->n_files : 1;
     p->bytes = xcalloc(p->n, sizeof(*p->bytes));
     p->changed = xcalloc(p->n, sizeof(*p->changed));
-    p->failed_due = p->rejected_due = p->crowd_since = p->crowd_due = MSEC_NEVER;
+    p->failed_due = MSEC_NEVER;
     const char *first = c->n_files ? c->files[0].path : "";
     uint64_t seed = hash64(first, strlen(first)) ^ ((uint64_t)getpid() << 32) ^ io_now(io);
     backoff_init(&p->failed_backoff, RETRY_MIN, RETRY_MAX, seed);
-    backoff_init(&p->rejected_backoff, REJECTED_MIN, REJECTED_MAX, seed + 2);
+    rejection_init(&p->rejection, seed + 2);
+    crowd_init(&p->crowd, c->old_workers, c->old_workers_wait);
     bool quiet = c->n_files == 0 || c->dry_run || c->diff;
     check_init(&p->check, io, quiet ? NULL : c->check, quiet ? NULL : c->nginx);
     reload_init(&p->reload, io, quiet ? NULL : c->reload, quiet ? NULL : c->nginx, seed + 1);
@@ -80,6 +79,11 @@ int publish_new(struct publish **ret, struct io *io, const struct publish_config
 int publish_read(struct publish *p, size_t i, struct buf *out, struct err *e)
 {
     return outputs_read(p->outputs, i, out, e);
+}
+
+bool publish_changed(const struct publish *p, size_t i)
+{
+    return p->outputs && outputs_differs(p->outputs, i);
 }
 
 bool publish_owes(const struct publish *p)
@@ -177,7 +181,7 @@ void publish_describe(const struct publish *p, struct json_writer *w)
         json_object_end(w);
     }
     json_array_end(w);
-    json_field_bool(w, "rejected", p->rejected);
+    json_field_bool(w, "rejected", p->rejection.state != REJECTION_S_NONE && p->rejection.whole);
     json_field_bool(w, "reload_owed", owed);
     json_field_str(w, "failure", p->failure.class == ERR_NONE ? NULL : p->failure.msg);
 }

@@ -49,6 +49,19 @@ bool reload_running(const struct reload *r)
     return r->asking || child_running(&r->job);
 }
 
+static void note_failure(struct reload *r, const char *why, const char *said)
+{
+    if (r->last) {
+        output_log_failure("stopping before the reload has succeeded, it stays owed",
+                           reload_name(r), why, said);
+    } else if (!r->failing) {
+        r->failing = true;
+        output_log_failure("reload failed, the file is live but not in use; trying again until it "
+                           "succeeds",
+                           reload_name(r), why, said);
+    }
+}
+
 static void finish(struct reload *r, enum reload_outcome outcome, const char *why, const char *said)
 {
     const struct reload_result res = {.outcome = outcome, .why = why, .said = said};
@@ -62,15 +75,7 @@ static void finish(struct reload *r, enum reload_outcome outcome, const char *wh
         r->due = io_now(r->io) + backoff_next(&r->backoff);
     }
     if (outcome == RELOAD_FAILED) {
-        if (r->last) {
-            output_log_failure("stopping before the reload has succeeded, it stays owed",
-                               reload_name(r), why, said);
-        } else if (!r->failing) {
-            r->failing = true;
-            output_log_failure("reload failed, the file is live but not in use; trying again until "
-                               "it succeeds",
-                               reload_name(r), why, said);
-        }
+        note_failure(r, why, said);
     }
     r->done(r->ctx, &res);
 }
@@ -94,10 +99,9 @@ static void on_told(void *ctx, const struct nginx_result *res)
            res->why, res->said);
 }
 
-void reload_start(struct reload *r, void (*done)(void *ctx, const struct reload_result *res),
-                  void *ctx)
+int reload_start(struct reload *r, void (*done)(void *ctx, const struct reload_result *res),
+                 void *ctx, struct err *e)
 {
-    struct err e = ERR_INIT;
     int err;
     must(reload_wanted(r) && !reload_running(r));
     r->done = done;
@@ -105,17 +109,19 @@ void reload_start(struct reload *r, void (*done)(void *ctx, const struct reload_
     r->last = false;
     if (r->nginx) {
         r->asking = true;
-        err = r->nginx->ops->reload(r->nginx, r->command, on_told, r, &e);
+        err = r->nginx->ops->reload(r->nginx, r->command, on_told, r, e);
         r->asking = err == 0;
     } else {
         char **argv = command_argv(r->command, NULL);
         r->job.done = on_ended;
-        err = child_start(r->io, &r->job, (const char *const *)argv, RELOAD_DEADLINE, &e);
+        err = child_start(r->io, &r->job, (const char *const *)argv, RELOAD_DEADLINE, e);
         command_argv_free(argv);
     }
     if (err < 0) {
-        finish(r, RELOAD_FAILED, e.msg, "");
+        r->due = io_now(r->io) + backoff_next(&r->backoff);
+        note_failure(r, e->msg, "");
     }
+    return err;
 }
 
 void reload_cancel(struct reload *r)

@@ -51,9 +51,12 @@ void reload_changed(struct reload *r);
 /* When the next try is due. */
 msec_t reload_due(const struct reload *r);
 
-/* done runs once; before this returns where nothing could be started. Limit: 60 s for the command. */
-void reload_start(struct reload *r, void (*done)(void *ctx, const struct reload_result *res),
-                  void *ctx);
+/*
+ * done runs once, from the loop. Fails when nothing could be started, which counts as a try that failed.
+ * Limit: 60 s for the command.
+ */
+int reload_start(struct reload *r, void (*done)(void *ctx, const struct reload_result *res),
+                 void *ctx, struct err *e) WARN_UNUSED;
 void reload_cancel(struct reload *r); /* done follows, RELOAD_FAILED; idle is fine */
 bool reload_running(const struct reload *r);
 

@@ -18,48 +18,9 @@
 #include "base/log.h"
 #include "base/must.h"
 #include "base/str.h"
-#include "io/timer.h"
-#include "render/debounce.h"
-#include "render/hold.h"
-#include "render/nginx_file.h"
-#include "renderer/content.h"
-#include "renderer/publish.h"
+#include "renderer/renderer_internal.h"
 
 #include <errno.h>
-
-#define ONCE_LIMIT   (10 * MSEC_PER_SEC) /* for a listing, where nobody would wait for ever */
-#define DIFF_TROUBLE 2                   /* as diff(1) */
-
-enum renderer_state { RENDERER_S_RUNNING, RENDERER_S_STOPPING, RENDERER_S_STOPPED };
-
-struct renderer {
-    struct io *io;
-    struct renderer_options o;
-    enum renderer_state state;
-    bool one_shot;
-    struct content content;
-    struct publish *publish;
-    struct target_config *files;
-    struct registry_reader *reader;
-    char **names; /* for the reader */
-    size_t n_names;
-
-    struct table table; /* the last complete one */
-    bool listed;        /* there was one */
-    bool live;          /* it is followed */
-    bool reached;       /* `live` was reported at least once, either way */
-    struct debounce debounce;
-    struct hold hold;
-    bool settled; /* a pass has ended */
-
-    struct io_timer wake;  /* debounce or hold is due */
-    struct io_timer limit; /* one-shot: end of patience */
-    struct io_defer finish;
-    unsigned open_parts;
-    int exit_status;
-    void (*done)(void *ctx, int exit_status);
-    void *ctx;
-};
 
 static void set_state(struct renderer *r, enum renderer_state to)
 {
@@ -90,7 +51,7 @@ static void part_closed(void *ctx)
     }
 }
 
-static void end(struct renderer *r, int exit_status)
+void renderer_end(struct renderer *r, int exit_status)
 {
     if (r->state != RENDERER_S_RUNNING) {
         return;
@@ -106,7 +67,7 @@ static void end(struct renderer *r, int exit_status)
 
 void renderer_stop(struct renderer *r)
 {
-    end(r, 0);
+    renderer_end(r, 0);
 }
 
 void renderer_refresh(struct renderer *r)
@@ -116,25 +77,27 @@ void renderer_refresh(struct renderer *r)
     }
 }
 
-static void on_limit(struct io_timer *t)
+void renderer_on_limit(struct io_timer *t)
 {
     struct renderer *r = container_of(t, struct renderer, limit);
     log_error("giving up on a one-shot run, the registry could not be listed", NULL);
-    end(r, r->o.diff ? DIFF_TROUBLE : 1);
+    renderer_end(r, r->o.diff ? RENDERER_DIFF_TROUBLE : 1);
 }
 
 /* ---- when ---- */
 
 static void on_wake(struct io_timer *t);
 
-static void schedule(struct renderer *r)
+void renderer_schedule(struct renderer *r)
 {
-    msec_t due = msec_min(debounce_due(&r->debounce), hold_due(&r->hold));
+    msec_t now = io_now(r->io);
+    /* one that is due already is for the pass that follows the running one */
+    msec_t hold = hold_due(&r->hold) > now ? hold_due(&r->hold) : MSEC_NEVER;
+    msec_t due = msec_min(debounce_due(&r->debounce), hold);
     if (r->state != RENDERER_S_RUNNING || due == MSEC_NEVER) {
         io_timer_stop(&r->wake);
         return;
     }
-    msec_t now = io_now(r->io);
     io_timer_start(r->io, &r->wake, due > now ? due - now : 0, on_wake);
 }
 
@@ -145,125 +108,8 @@ static void on_wake(struct io_timer *t)
     if (debounce_take(&r->debounce, now) || hold_due(&r->hold) <= now) {
         publish_kick(r->publish);
     }
-    schedule(r);
+    renderer_schedule(r);
 }
-
-/* ---- the publisher's events ---- */
-
-static void say_held(struct renderer *r, const struct content_counts *n)
-{
-    log_warn(
-        r->hold.reason == HOLD_EMPTYING
-            ? "every upstream would be empty, keeping previous upstreams until that is confirmed"
-            : "too many servers would go, keeping previous upstreams until that is confirmed",
-        "live_servers", LOG_U(n->live_servers), "servers", LOG_U(n->servers), "hold_ms",
-        LOG_U(r->o.hold), NULL);
-}
-
-static int hold_back(struct renderer *r)
-{
-    const struct content_counts n = content_counts(&r->content);
-    enum hold_state before = r->hold.state;
-    enum hold_reason reason = before == HOLD_S_OFF ? HOLD_NONE : r->hold.reason;
-    /* what nginx refused is left out by us, not by the registry */
-    enum hold_verdict verdict =
-        hold_offer(&r->hold, io_now(r->io), n.live_servers, n.servers + n.excluded_servers);
-    if (verdict == HOLD_PASS) {
-        if (r->hold.reason != HOLD_NONE && before == HOLD_S_CONFIRMED) {
-            log_warn("a fresh listing confirms that the servers are gone, publishing that",
-                     "servers", LOG_U(n.servers), NULL);
-        } else if (before != HOLD_S_OFF) {
-            log_info("the servers are there again, publishing goes on", NULL);
-        }
-        return 0;
-    }
-    if (r->hold.reason != reason) {
-        say_held(r, &n);
-    }
-    if (verdict == HOLD_REFRESH) {
-        r->o.driver->reader->refresh(r->reader);
-        if (r->one_shot) {
-            io_timer_start(r->io, &r->limit, ONCE_LIMIT, on_limit);
-        }
-    }
-    schedule(r);
-    return PUBLISH_E_HELD;
-}
-
-static int on_render(void *ctx, struct outputs_bytes *bytes, struct err *e)
-{
-    struct renderer *r = ctx;
-    if (!r->listed) {
-        return PUBLISH_E_HELD;
-    }
-    int err = content_render(&r->content, &r->table, bytes, e);
-    return err < 0 ? err : hold_back(r);
-}
-
-static bool on_refused(void *ctx, const char *said, const struct blame_file *files)
-{
-    return content_refuse(&((struct renderer *)ctx)->content, said, files);
-}
-
-static void on_readmit(void *ctx)
-{
-    content_readmit(&((struct renderer *)ctx)->content);
-}
-
-static bool on_published(void *ctx, bool changed)
-{
-    struct renderer *r = ctx;
-    const struct renderer_options *o = &r->o;
-    const struct content_counts n = content_counts(&r->content);
-    content_commit(&r->content);
-    if ((changed || !r->settled) && !o->diff) {
-        log_info(!changed           ? "up to date"
-                 : o->dry_run       ? "would publish"
-                 : o->n_outputs > 0 ? "published"
-                                    : "printed",
-                 "file", o->n_outputs > 0 ? o->outputs[0].file.path : "stdout", "upstreams",
-                 LOG_U(n.upstreams), "servers", LOG_U(n.servers), "empty", LOG_U(n.empty), NULL);
-    }
-    return n.excluded > 0;
-}
-
-static int adopt_live_files(struct renderer *r, struct err *e);
-
-static void on_restored(void *ctx)
-{
-    struct err e = ERR_INIT;
-    if (adopt_live_files(ctx, &e) < 0) {
-        log_warn("the files that were put back cannot be read, their last servers are forgotten",
-                 "error", e.msg, NULL);
-    }
-}
-
-static int one_shot_status(const struct renderer *r, enum publish_outcome outcome, bool owed)
-{
-    bool good = outcome == PUBLISH_SAME || outcome == PUBLISH_DONE;
-    if (r->o.diff) {
-        return !good ? DIFF_TROUBLE : outcome == PUBLISH_DONE;
-    }
-    return good && !owed ? 0 : 1;
-}
-
-static void on_settled(void *ctx, enum publish_outcome outcome, bool owed)
-{
-    struct renderer *r = ctx;
-    r->settled = r->settled || r->listed;
-    if (r->one_shot && outcome != PUBLISH_HELD) {
-        end(r, one_shot_status(r, outcome, owed));
-    }
-}
-
-static const struct publish_events publish_events = {
-    .render = on_render,
-    .refused = on_refused,
-    .readmit = on_readmit,
-    .live = on_published,
-    .restored = on_restored,
-    .settled = on_settled,
-};
 
 /* ---- the reader's events ---- */
 
@@ -280,7 +126,7 @@ static void on_table(void *ctx, const struct table *table, bool fresh)
         hold_fresh(&r->hold);
     }
     debounce_touch(&r->debounce, io_now(r->io));
-    schedule(r);
+    renderer_schedule(r);
 }
 
 static void on_live(void *ctx, bool live, const struct err *why)
@@ -312,29 +158,6 @@ static const struct registry_reader_events reader_events = {
 };
 
 /* ---- life ---- */
-
-/* Names and last servers of the live files, so that a restart changes nothing. */
-static int adopt_live_files(struct renderer *r, struct err *e)
-{
-    for (size_t i = 0; i < r->o.n_outputs; i++) {
-        struct buf text = BUF_INIT(NGINX_FILE_MAX);
-        int err = publish_read(r->publish, i, &text, e);
-        if (err == -ENOENT) {
-            err_reset(e);
-            err = 0;
-        }
-        size_t skipped = err == 0 ? content_adopt(&r->content, i, buf_str(&text), text.len) : 0;
-        buf_deinit(&text);
-        if (err < 0) {
-            return err;
-        }
-        if (skipped > 0) {
-            log_warn("the file has lines that were not written by this program, they will go",
-                     "file", r->o.outputs[i].file.path, "lines", LOG_U(skipped), NULL);
-        }
-    }
-    return 0;
-}
 
 static void release(struct renderer *r)
 {
@@ -409,7 +232,7 @@ static int open_publish(struct renderer *r, struct err *e)
         .dry_run = o->dry_run,
         .diff = o->diff,
     };
-    return publish_new(&r->publish, r->io, &publish, &publish_events, r, e);
+    return publish_new(&r->publish, r->io, &publish, &renderer_publish_events, r, e);
 }
 
 static int open_parts(struct renderer *r, struct err *e)
@@ -420,7 +243,7 @@ static int open_parts(struct renderer *r, struct err *e)
         err = open_publish(r, e);
     }
     if (err == 0) {
-        err = adopt_live_files(r, e);
+        err = renderer_adopt_files(r, e);
     }
     if (err < 0) {
         return err;
@@ -455,7 +278,7 @@ int renderer_new(struct renderer **ret, struct io *io, const struct renderer_opt
         return err;
     }
     if (r->one_shot) {
-        io_timer_start(io, &r->limit, ONCE_LIMIT, on_limit);
+        io_timer_start(io, &r->limit, RENDERER_ONCE_LIMIT, renderer_on_limit);
     } else if (publish_owes(r->publish)) {
         publish_kick(r->publish);
     }

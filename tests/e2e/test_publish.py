@@ -281,7 +281,7 @@ def test_killed_during_a_trial(tw, records, nginx, backends, tmp_path):
     until_equal(lambda: nginx.servers("web"), sorted(addresses([one, two])))
     renderer.kill()
     renderer = tw.render(records.uri, *options(nginx))
-    renderer.wait_err("an earlier run ended during its check")
+    renderer.wait_err("an earlier run ended in the middle of a change")
     nginx.serves("web", addresses([one, two]))
     until(lambda: clean(nginx.folder), "settled")
 

@@ -86,8 +86,9 @@ static void run_pairs(const struct pairs *p, char *const *argv, msec_t deadline)
 static void expect_exit(int status, const char *output)
 {
     const char *why = NULL;
+    bool lasting = false;
     if (t.code != 0 || t.exit_status != status || !streq(t.output, output) ||
-        in_place_failed(t.exit_status, t.output, &why)) {
+        in_place_failed(t.exit_status, t.output, &lasting, &why)) {
         fail_msg("expected exit %d and \"%s\"; got code %d, exit %d, signal %d and \"%s\"", status,
                  output, t.code, t.exit_status, t.signal, t.output);
     }
@@ -96,8 +97,9 @@ static void expect_exit(int status, const char *output)
 static void expect_set_up_fault(const char *begin, const char *end)
 {
     const char *why = NULL;
-    if (t.code != 0 || !in_place_failed(t.exit_status, t.output, &why) || !str_starts(why, begin) ||
-        !str_ends(why, end)) {
+    bool lasting = false;
+    if (t.code != 0 || !in_place_failed(t.exit_status, t.output, &lasting, &why) ||
+        !str_starts(why, begin) || !str_ends(why, end)) {
         fail_msg("expected \"%s...%s\"; got code %d, exit %d, signal %d and \"%s\"", begin, end,
                  t.code, t.exit_status, t.signal, t.output);
     }
@@ -217,7 +219,8 @@ static void tells_failures_apart(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         const char *why = NULL;
-        bool failed = in_place_failed(cases[i].status, cases[i].output, &why);
+        bool lasting = false;
+        bool failed = in_place_failed(cases[i].status, cases[i].output, &lasting, &why);
         assert_int_equal(failed, cases[i].why != NULL);
         if (failed) {
             assert_string_equal(why, cases[i].why);

@@ -154,7 +154,7 @@ static void a_trial_that_a_crash_ended_is_taken_back(void **state)
     fixture_start(&f);
     assert_file(&f, "from before", true);
     assert_no_leftovers(&f);
-    assert_log(&f, "its file from before is back", 1);
+    assert_log(&f, "its files from before are back", 1);
     fixture_deinit(&f);
 }
 

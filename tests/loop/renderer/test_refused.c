@@ -3,6 +3,8 @@
  */
 #include "loop/renderer/fixture.h"
 
+#include <sys/resource.h>
+
 #include "base/str.h"
 #include "renderer/in_place.h"
 
@@ -296,6 +298,103 @@ static void a_large_drop_is_held(void **state)
     fixture_deinit(&s.f);
 }
 
+static void a_confirmed_loss_is_held_once(void **state)
+{
+    struct scene s;
+    scene_init(&s);
+    s.f.o.max_drop = 40;
+    s.f.o.hold = 200;
+    fixture_start(&s.f);
+    fake_registry_put(&s.f.registry, "api", "10.0.1.2", 80);
+    fake_registry_put(&s.f.registry, "api", "10.0.1.3", 80);
+    fake_registry_put(&s.f.registry, "api", "10.0.1.4", 80);
+    put_two(&s);
+    loop_until(s.f.io, passes(&s.f) == 1);
+    s.bad = "10.0.0.66"; /* the pass that the listing has confirmed takes another round */
+    s.f.registry.silent = true;
+    fake_registry_clear(&s.f.registry);
+    fake_registry_put(&s.f.registry, "web", "10.0.0.66", 80);
+    fake_registry_put(&s.f.registry, "web", "10.0.0.1", 80);
+    fake_registry_push(&s.f.registry);
+    loop_until(s.f.io, s.f.registry.refreshed == 1);
+    fake_registry_push_fresh(&s.f.registry);
+    loop_until(s.f.io, s.nginx.reloads == 2);
+    assert_int_equal(s.f.registry.refreshed, 1);
+    assert_log(&s.f, "too many servers would go", 1);
+    assert_log(&s.f, "a fresh listing confirms", 1);
+    fixture_deinit(&s.f);
+}
+
+/* Refuses every candidate that has "aaa", and the live file for another service's line. */
+static enum nginx_outcome judge_the_owed(struct fake_nginx *n, bool reload)
+{
+    struct scene *s = n->ctx;
+    if (!s->bad) {
+        return reload ? NGINX_UNREACHED : NGINX_ACCEPTED;
+    }
+    if (!reload) {
+        n->said = "nginx: [emerg] unknown directive \"servr\" in /etc/nginx/sites/a:3\n";
+        return NGINX_REFUSED;
+    }
+    snprintf(s->said, sizeof(s->said), "nginx: [emerg] invalid parameter \"x\" in %s:%zu\n",
+             s->f.file, line_of(s->f.file, "10.0.1.1"));
+    n->said = s->said;
+    return NGINX_REFUSED;
+}
+
+static void nobody_is_blamed_for_a_file_of_before(void **state)
+{
+    struct scene s;
+    scene_init(&s);
+    s.nginx.judge = judge_the_owed;
+    fixture_start(&s.f);
+    put_two(&s);
+    loop_until(s.f.io, passes(&s.f) == 1);
+    s.bad = "from now on";
+    fake_registry_put(&s.f.registry, "aaa", "10.9.9.9", 80);
+    fake_registry_push(&s.f.registry);
+    loop_until(s.f.io, count_in(s.f.log, "nginx refused the reload") == 1);
+    assert_log(&s.f, "nginx refused a part of the file", 0);
+    fixture_deinit(&s.f);
+}
+
+static double cpu_seconds(void)
+{
+    struct rusage u;
+    assert_int_equal(getrusage(RUSAGE_SELF, &u), 0);
+    return (double)u.ru_utime.tv_sec + (double)u.ru_stime.tv_sec +
+           1e-6 * (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+}
+
+static void a_hold_that_is_due_behind_a_reload_costs_nothing(void **state)
+{
+    struct scene s;
+    scene_init(&s);
+    s.f.o.hold = 300;
+    s.nginx.judge = NULL;
+    s.nginx.reload_outcome = NGINX_UNREACHED;
+    fixture_start(&s.f);
+    put_two(&s);
+    loop_until(s.f.io, passes(&s.f) >= 1);
+    s.f.registry.silent = true;
+    s.nginx.slow = true;
+    fake_registry_clear(&s.f.registry);
+    fake_registry_push(&s.f.registry);
+    unsigned before = s.nginx.reloads;
+    loop_until(s.f.io, s.nginx.reloads > before);
+    struct io_timer tick = {0};
+    io_timer_start(s.f.io, &tick, 0, fixture_on_tick);
+    msec_t begun = io_now(s.f.io);
+    double used = cpu_seconds();
+    loop_until(s.f.io, io_now(s.f.io) - begun > 2000);
+    used = cpu_seconds() - used;
+    io_timer_stop(&tick);
+    if (used > 1.0) {
+        fail_msg("%.2f s of 2 s were spent on waiting", used);
+    }
+    fixture_deinit(&s.f);
+}
+
 static void stopping_in_every_state_ends(void **state)
 {
     struct scene s;
@@ -385,6 +484,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_crowd_of_old_workers_is_waited_for),
         cmocka_unit_test(a_crowd_is_not_waited_for_longer_than_max),
         cmocka_unit_test(a_large_drop_is_held),
+        cmocka_unit_test(a_confirmed_loss_is_held_once),
+        cmocka_unit_test(nobody_is_blamed_for_a_file_of_before),
+        cmocka_unit_test(a_hold_that_is_due_behind_a_reload_costs_nothing),
         cmocka_unit_test(stopping_in_every_state_ends),
         cmocka_unit_test(root_checks_in_place),
         cmocka_unit_test(a_check_that_cannot_run_judges_nothing),

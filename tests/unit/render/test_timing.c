@@ -1,8 +1,10 @@
 /*
- * Debounce and hold under a clock of the test's own.
+ * Debounce, hold, rejection and crowd under a clock of the test's own.
  */
+#include "render/crowd.h"
 #include "render/debounce.h"
 #include "render/hold.h"
+#include "render/rejection.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -96,6 +98,8 @@ static void an_emptying_waits_and_is_confirmed(void **state)
     assert_int_equal(hold_offer(&h, 99000, 5, 0), HOLD_WAIT); /* for as long as it takes */
     hold_fresh(&h);
     assert_int_equal(hold_offer(&h, 99001, 5, 0), HOLD_PASS);
+    assert_int_equal(hold_offer(&h, 99002, 5, 0), HOLD_PASS); /* it could not go live at once */
+    hold_live(&h);
     /* the next one is held anew */
     assert_int_equal(hold_offer(&h, 99002, 5, 0), HOLD_WAIT);
     assert_int_equal(hold_due(&h), 109002);
@@ -160,11 +164,26 @@ static void a_drop_waits_and_is_confirmed(void **state)
     hold_fresh(&h);
     assert_int_equal(hold_offer(&h, 11002, 10, 4), HOLD_PASS);
     assert_int_equal(h.reason, HOLD_DROPPING); /* that was confirmed */
+    assert_int_equal(hold_offer(&h, 11002, 10, 4), HOLD_PASS);
+    assert_int_equal(hold_offer(&h, 11002, 10, 5), HOLD_PASS);
+    hold_live(&h);
     assert_int_equal(h.state, HOLD_S_OFF);
     assert_int_equal(hold_offer(&h, 11003, 4, 3), HOLD_PASS);
     assert_int_equal(h.reason, HOLD_NONE);
     assert_int_equal(hold_offer(&h, 11004, 4, 2), HOLD_WAIT); /* the next one is held anew */
     assert_int_equal(hold_due(&h), 21004);
+}
+
+static void less_than_was_confirmed_waits_anew(void **state)
+{
+    struct hold h;
+    hold_init(&h, 10000, 40);
+    assert_int_equal(hold_offer(&h, 0, 10, 5), HOLD_WAIT);
+    assert_int_equal(hold_offer(&h, 10000, 10, 5), HOLD_REFRESH);
+    hold_fresh(&h);
+    assert_int_equal(hold_offer(&h, 10001, 10, 5), HOLD_PASS);
+    assert_int_equal(hold_offer(&h, 10002, 10, 4), HOLD_WAIT);
+    assert_int_equal(hold_due(&h), 20002);
 }
 
 static void a_drop_within_the_limit_ends_it(void **state)
@@ -218,6 +237,101 @@ static void a_drop_that_becomes_an_emptying_waits_anew(void **state)
     }
 }
 
+/* ---- what was refused ---- */
+
+static void what_was_refused_rests(void **state)
+{
+    struct rejection r;
+    rejection_init(&r, 1);
+    assert_false(rejection_bars(&r, 7));
+    assert_int_equal(rejection_due(&r), MSEC_NEVER);
+    assert_true(rejection_refused(&r, 7, 1000));
+    assert_true(rejection_bars(&r, 7));
+    assert_false(rejection_bars(&r, 8));
+    assert_in_range(rejection_due(&r), 1000 + 30000, 1000 + 60000);
+    /* ever more rarely */
+    msec_t now = 1000, last = 0;
+    for (int i = 0; i < 8; i++) {
+        msec_t due = rejection_due(&r);
+        assert_false(rejection_tick(&r, due - 1));
+        assert_true(rejection_tick(&r, due));
+        last = due - now;
+        now = due;
+        assert_false(rejection_refused(&r, 7, now)); /* no news */
+    }
+    assert_in_range(last, 300000, 600000);
+    /* others begin anew */
+    assert_true(rejection_refused(&r, 8, now));
+    assert_in_range(rejection_due(&r), now + 30000, now + 60000);
+    assert_false(rejection_bars(&r, 7));
+    rejection_accepted(&r, false, false, now);
+    assert_false(rejection_is(&r, 8));
+    assert_int_equal(rejection_due(&r), MSEC_NEVER);
+}
+
+static void a_retry_lasts_until_it_is_answered(void **state)
+{
+    struct rejection r;
+    rejection_init(&r, 1);
+    assert_true(rejection_refused(&r, 7, 0));
+    assert_true(rejection_tick(&r, 60000));
+    for (msec_t now = 60001; now < 60010; now++) {
+        assert_false(rejection_bars(&r, 7)); /* the disk was full, or the check could not run */
+        assert_true(rejection_is(&r, 7));
+        assert_false(rejection_tick(&r, now));
+        assert_int_equal(rejection_due(&r), MSEC_NEVER);
+    }
+    assert_false(rejection_refused(&r, 7, 70000));
+    assert_true(rejection_bars(&r, 7));
+}
+
+static void what_is_left_out_is_tried_again(void **state)
+{
+    struct rejection r;
+    rejection_init(&r, 1);
+    rejection_accepted(&r, true, true, 0);
+    msec_t due = rejection_due(&r);
+    assert_in_range(due, 30000, 60000);
+    rejection_accepted(&r, true, false, 10); /* another change does not put it off */
+    assert_int_equal(rejection_due(&r), due);
+    assert_true(rejection_tick(&r, due));
+    rejection_accepted(&r, true, true, due); /* refused again */
+    assert_in_range(rejection_due(&r), due + 60000, due + 120000);
+    assert_true(rejection_tick(&r, due + 120000));
+    rejection_accepted(&r, false, false, due + 120000);
+    assert_int_equal(rejection_due(&r), MSEC_NEVER);
+}
+
+/* ---- old workers ---- */
+
+static void a_crowd_is_waited_for(void **state)
+{
+    struct crowd c;
+    crowd_init(&c, 2, 1000);
+    assert_false(crowd_waits(&c, 0, 2));
+    assert_true(crowd_waits(&c, 5000, 3));
+    assert_true(crowd_due(&c) > 5000 && crowd_due(&c) <= 5500);
+    crowd_begin(&c);
+    assert_int_equal(crowd_due(&c), MSEC_NEVER);
+    assert_true(crowd_waiting(&c));
+    assert_true(crowd_waits(&c, 5990, 3));
+    assert_int_equal(crowd_due(&c), 6000); /* no longer than its patience */
+    assert_false(crowd_waits(&c, 6000, 3));
+    assert_false(crowd_waiting(&c));
+    assert_true(crowd_waits(&c, 7000, 3)); /* the next one anew */
+    assert_false(crowd_waits(&c, 7100, 1));
+}
+
+static void a_crowd_is_forgotten_with_its_change(void **state)
+{
+    struct crowd c;
+    crowd_init(&c, 0, 600);
+    assert_true(crowd_waits(&c, 0, 1));
+    crowd_forget(&c);
+    assert_true(crowd_waits(&c, 5000, 1));
+    assert_true(crowd_waits(&c, 5500, 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,7 +344,13 @@ int main(void)
         cmocka_unit_test(servers_that_come_back_end_it),
         cmocka_unit_test(too_large_a_drop_is_held),
         cmocka_unit_test(a_drop_waits_and_is_confirmed),
+        cmocka_unit_test(less_than_was_confirmed_waits_anew),
         cmocka_unit_test(a_drop_within_the_limit_ends_it),
+        cmocka_unit_test(what_was_refused_rests),
+        cmocka_unit_test(a_retry_lasts_until_it_is_answered),
+        cmocka_unit_test(what_is_left_out_is_tried_again),
+        cmocka_unit_test(a_crowd_is_waited_for),
+        cmocka_unit_test(a_crowd_is_forgotten_with_its_change),
         cmocka_unit_test(a_drop_that_becomes_an_emptying_waits_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
