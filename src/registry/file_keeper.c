@@ -185,15 +185,15 @@ static void depose(struct registry_writer *w, const struct err *why)
 /* False when another agent has the lock now (ERR_CONFLICT), or when it cannot be had. */
 static bool relock(struct registry_writer *w, struct err *e)
 {
-    if (file_lock_valid(&w->lock)) {
+    if (lock_file_valid(&w->lock)) {
         return true;
     }
-    struct file_lock anew = FILE_LOCK_NULL;
+    struct lock_file anew = LOCK_FILE_NULL;
     if (fs_make_parent(w->store.path, 0755, e) < 0 ||
         file_lock_take(&anew, w->store.path, w->node, e) < 0) {
         return false;
     }
-    file_lock_release(&w->lock);
+    lock_file_release(&w->lock);
     w->lock = anew;
     return true;
 }
@@ -280,7 +280,7 @@ static void watch(struct registry_writer *w)
 static void keep_alive(struct registry_writer *w)
 {
     struct err e = ERR_INIT;
-    if (w->owed || !file_lock_valid(&w->lock) || !file_store_intact(&w->store) ||
+    if (w->owed || !lock_file_valid(&w->lock) || !file_store_intact(&w->store) ||
         file_store_touch(&w->store, &e) < 0) {
         repair(w);
     }

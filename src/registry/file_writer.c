@@ -35,7 +35,7 @@ static struct registry_writer *writer_free(struct registry_writer *w)
     if (w) {
         must(!w->watch && !w->batch.results);
         file_keys_deinit(&w->keys);
-        file_lock_release(&w->lock);
+        lock_file_release(&w->lock);
         free(w->node);
         free(w->path);
         free(w);
@@ -57,7 +57,7 @@ static int writer_open(struct registry_writer **ret, struct io *io,
     w->node = xstrdup(config->node);
     w->ttl_s = config->ttl_s;
     w->dry_run = config->dry_run;
-    w->lock = (struct file_lock)FILE_LOCK_NULL;
+    w->lock = (struct lock_file)LOCK_FILE_NULL;
     w->path = xstrdup(config->uri->path);
     w->store.path = w->path;
     backoff_init(&w->backoff, REPAIR_MIN, REPAIR_MAX, hash64(w->node, strlen(w->node)));
@@ -184,7 +184,7 @@ static void on_closed(struct io_defer *d)
 static void writer_close(struct registry_writer *w, bool deregister, void (*done)(void *ctx),
                          void *ctx)
 {
-    bool ours = !w->dry_run && w->state != FILE_WRITER_S_DEPOSED && file_lock_valid(&w->lock);
+    bool ours = !w->dry_run && w->state != FILE_WRITER_S_DEPOSED && lock_file_valid(&w->lock);
     file_keeper_stop(w);
     file_writer_set_state(w, FILE_WRITER_S_CLOSING);
     if (deregister && ours) {

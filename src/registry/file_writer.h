@@ -36,7 +36,7 @@ struct registry_writer {
     bool dry_run;
 
     enum file_writer_state state;
-    struct file_lock lock;
+    struct lock_file lock;
     struct file_store store;
     struct file_keys keys; /* what the file is to hold */
     int64_t revision;      /* of the last change */
