@@ -99,7 +99,8 @@ bool nginx_proc_read(pid_t pid, struct nginx_proc *ret, char title[NGINX_TITLE_M
         return false;
     }
     (void)read_proc(pid, "cmdline", to, title ? NGINX_TITLE_MAX : sizeof(own));
-    *ret = (struct nginx_proc){.pid = pid, .start = line.start, .role = role_of(to)};
+    *ret = (struct nginx_proc){
+        .pid = pid, .parent = line.parent, .start = line.start, .role = role_of(to)};
     return true;
 }
 
@@ -217,9 +218,27 @@ size_t nginx_proc_children(pid_t pid, struct nginx_proc *ret, size_t max)
     return n;
 }
 
+static bool has_pid(const struct nginx_proc *list, size_t n, pid_t pid)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (list[i].pid == pid) {
+            return true;
+        }
+    }
+    return false;
+}
+
 size_t nginx_proc_masters(struct nginx_proc *ret, size_t max)
 {
-    return scan(0, NGINX_ROLE_MASTER, ret, max);
+    CLEANUP_FREE struct nginx_proc *all = xcalloc(max, sizeof(*all));
+    struct nginx_proc child;
+    size_t n_all = scan(0, NGINX_ROLE_MASTER, all, max), n = 0;
+    for (size_t i = 0; i < n_all; i++) {
+        if (!has_pid(all, n_all, all[i].parent) || nginx_proc_children(all[i].pid, &child, 1) > 0) {
+            ret[n++] = all[i];
+        }
+    }
+    return n;
 }
 
 uint64_t nginx_proc_now(void)

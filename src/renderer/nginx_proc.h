@@ -18,7 +18,7 @@ enum nginx_role {
 
 /* One life of a process: pid and start together never come again. */
 struct nginx_proc {
-    pid_t pid;
+    pid_t pid, parent;
     uint64_t start; /* ticks since boot */
     enum nginx_role role;
 };
@@ -50,7 +50,10 @@ int nginx_proc_signal(const struct nginx_proc *p, int signal) WARN_UNUSED;
 /* The children of pid, at most max of them; returns how many. */
 size_t nginx_proc_children(pid_t pid, struct nginx_proc *ret, size_t max);
 
-/* Every master that /proc shows, at most max; returns how many. */
+/*
+ * Every master that /proc shows, at most max; returns how many. A new worker has its master's title until
+ * it gets its own, and is none: unlike a master that another has started for an upgrade, it has no children.
+ */
 size_t nginx_proc_masters(struct nginx_proc *ret, size_t max);
 
 /* Now, as nginx_proc.start counts. */

@@ -610,6 +610,38 @@ static void two_masters_of_one_configuration(void **state)
     rig_deinit(&r);
 }
 
+/* A worker looks like its master until it has a title of its own: here, a child with that command line. */
+static void a_worker_without_a_title(void **state)
+{
+    struct nginx_proc list[64];
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    pid_t parent = fork();
+    if (parent == 0) {
+        close(fds[1]);
+        dup2(fds[0], STDIN_FILENO);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        execl("/bin/sh", "nginx: master process nginx", "-c", "exec 3<&0; (read x <&3) & wait",
+              (char *)NULL);
+        _exit(127);
+    }
+    close(fds[0]);
+    struct io *io = loop_open();
+    size_t n = 0, found = 0;
+    loop_until_outside(io, (n = nginx_proc_children(parent, list, 64)) == 1);
+    pid_t child = list[0].pid;
+    assert_int_equal(list[0].role, NGINX_ROLE_MASTER);
+    n = nginx_proc_masters(list, 64);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_not_equal(list[i].pid, child);
+        found += list[i].pid == parent;
+    }
+    assert_int_equal(found, 1);
+    close(fds[1]);
+    assert_int_equal(waitpid(parent, NULL, 0), parent);
+    loop_close(io);
+}
+
 /* As in an upgrade whose new master has just written the pid file: that one is told, too. */
 static void the_pid_file_changes_hands(void **state)
 {
@@ -895,6 +927,7 @@ int main(void)
         cmocka_unit_test(a_master_that_is_stopping),
         cmocka_unit_test(pid_files_that_mislead),
         cmocka_unit_test(two_masters_of_one_configuration),
+        cmocka_unit_test(a_worker_without_a_title),
         cmocka_unit_test(the_pid_file_changes_hands),
         cmocka_unit_test(upgraded_during_the_reload),
         cmocka_unit_test(without_the_right_to_signal),
