@@ -25,7 +25,8 @@ struct nginx_container_times {
 
 #define NGINX_CONTAINER_TIMES                                                                      \
     {                                                                                              \
-        .check = 30000, .instead = 30000, .confirm = 30000, .poll = 100, .log = 500                \
+        .check = 30000, .instead = NGINX_COMMAND_DEADLINE, .confirm = 30000, .poll = 100,          \
+        .log = 500                                                                                 \
     }
 
 enum container_state {

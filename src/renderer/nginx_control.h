@@ -14,6 +14,8 @@
 struct command;
 struct docker_peer;
 
+#define NGINX_COMMAND_DEADLINE (60 * MSEC_PER_SEC)
+
 enum nginx_outcome {
     NGINX_ACCEPTED,
     NGINX_REFUSED,   /* it judged and said no; for a reload: the old configuration goes on */
@@ -37,13 +39,16 @@ struct nginx_control;
 struct nginx_control_ops {
     const char *name; /* "local", "container" */
     /*
-     * The command that judges the whole configuration as it stands (`nginx -t -q -c FILE`), to be run by
-     * the caller where it likes; NULL-terminated and borrowed until the next call. There is no
-     * such function where only check() can.
+     * Exactly one of these two, the other is NULL. The command that judges the whole configuration as it
+     * stands (`nginx -t -q -c FILE`), to be run by the caller where it likes; NULL-terminated and
+     * borrowed until the next call.
      */
     const char *const *(*check_argv)(struct nginx_control *n);
     int (*check)(struct nginx_control *n, nginx_done_fn done, void *ctx, struct err *e);
-    /* instead: a command that is run where otherwise HUP is sent; or NULL. Borrowed until done. */
+    /*
+     * instead: a command that is run where otherwise HUP is sent, for NGINX_COMMAND_DEADLINE at most; it
+     * names no {{.src}}. Or NULL. Borrowed until done.
+     */
     int (*reload)(struct nginx_control *n, const struct command *instead, nginx_done_fn done,
                   void *ctx, struct err *e);
     /* How many workers of earlier configurations are still shutting down; 0 where that cannot be known. */

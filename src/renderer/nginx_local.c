@@ -1,16 +1,14 @@
 /*
  * The nginx of this host.
  *
- *             ┌─check──► CHECK ───────────────────────────────────────┐
- *     IDLE ───┤                                                       ▼
- *      ▲      └─else───► LEARN ─count─────────────────────────────► FINISH ─► done, IDLE
- *      │                  │  └─instead─► COMMAND ─► WATCH ─────────►  ▲
- *      │                  └─HUP───────────────────►  │ ▲              │
- *      │                                             ▼ │              │
- *      │                                           EXPLAIN ───────────┘
+ *     IDLE ───► LEARN ─count─────────────────────────────► FINISH ─► done, IDLE
+ *                │  └─instead─► COMMAND ─► WATCH ─────────►  ▲
+ *                └─HUP───────────────────►  │ ▲              │
+ *                                           ▼ │              │
+ *                                         EXPLAIN ───────────┘
  *
- * Happy path of a reload: LEARN finds the master; its workers and the end of its log are noted; it gets
- * HUP, or a command runs; WATCH (nginx_local_verdict.c) finds out what became of it.
+ * Happy path of a reload: LEARN finds the master; its workers and the end of its log are noted; it
+ * gets HUP, or a command runs; WATCH (nginx_local_verdict.c) finds out what became of it.
  *
  * Failure modes: no master, no right to signal it, a command that fails: unreached, in words. A command
  * that judges the configuration by itself (nginx -s reload) and says no: refused.
@@ -34,17 +32,15 @@
 
 #define LOCAL_MAGIC 0x10ca1a9eu
 
-#define COMMAND_DEADLINE (60 * MSEC_PER_SEC)
-#define SAID_MAX         (128u * 1024)
+#define SAID_MAX (128u * 1024)
 
 #define TO(s) (1u << LOCAL_S_##s)
 static const struct {
     const char *name;
     unsigned next; /* allowed */
 } states[] = {
-    [LOCAL_S_IDLE] = {"idle", TO(LEARN) | TO(CHECK)},
+    [LOCAL_S_IDLE] = {"idle", TO(LEARN)},
     [LOCAL_S_LEARN] = {"learn", TO(COMMAND) | TO(WATCH) | TO(FINISH)},
-    [LOCAL_S_CHECK] = {"check", TO(FINISH)},
     [LOCAL_S_COMMAND] = {"command", TO(WATCH) | TO(FINISH)},
     [LOCAL_S_WATCH] = {"watch", TO(EXPLAIN) | TO(FINISH)},
     [LOCAL_S_EXPLAIN] = {"explain", TO(WATCH) | TO(FINISH)},
@@ -115,7 +111,7 @@ const char *local_reason(const struct nginx_local *n, const char *otherwise,
     return text;
 }
 
-/* ---- check ---- */
+/* ---- the command that checks ---- */
 
 const char *const *local_check_argv(struct nginx_control *base)
 {
@@ -130,20 +126,6 @@ const char *const *local_check_argv(struct nginx_control *base)
     }
     n->argv[i] = NULL;
     return n->argv;
-}
-
-static void on_checked(struct child_job *j, const struct child_result *res)
-{
-    struct nginx_local *n = container_of(j, struct nginx_local, job);
-    char why[OUTPUT_WHY_MAX], text[LOCAL_WHY_MAX];
-    buf_puts(&n->said, res->output);
-    if (output_succeeded(res, why)) {
-        local_finish(n, NGINX_ACCEPTED, "%s", "");
-    } else if (res->code < 0 || res->signal) {
-        local_finish(n, NGINX_UNREACHED, "%s -t: %s", n->argv[0], why);
-    } else {
-        local_finish(n, NGINX_REFUSED, "%s", local_reason(n, why, text));
-    }
 }
 
 /* ---- reload and count ---- */
@@ -171,7 +153,7 @@ static void start_command(struct nginx_local *n)
     char **argv = command_argv(n->instead, NULL);
     local_set_state(n, LOCAL_S_COMMAND);
     n->job.done = on_command;
-    int r = child_start(n->io, &n->job, (const char *const *)argv, COMMAND_DEADLINE, &e);
+    int r = child_start(n->io, &n->job, (const char *const *)argv, NGINX_COMMAND_DEADLINE, &e);
     command_argv_free(argv);
     if (r < 0) {
         local_finish(n, NGINX_UNREACHED, "%s", e.msg);
@@ -203,9 +185,8 @@ static void count(struct nginx_local *n)
 {
     struct nginx_proc master;
     n->old = 0;
-    if (nginx_site_master(&n->site, &master, NULL) == 0) {
-        nginx_watch_begin(&n->watch, &master, NULL);
-        n->old = (unsigned)nginx_watch_look(&n->watch).leaving;
+    if (nginx_site_master_again(&n->site, &master, NULL) == 0) {
+        n->old = (unsigned)nginx_watch_leaving(&master);
     }
     local_finish(n, NGINX_ACCEPTED, "%s", "");
 }
@@ -249,30 +230,10 @@ static void learn(struct nginx_local *n)
     }
 }
 
-static int op_check(struct nginx_control *base, nginx_done_fn done, void *ctx, struct err *e)
-{
-    struct nginx_local *n = of(base);
-    int r = begin(n, done, NULL, ctx, e);
-    if (r < 0) {
-        return r;
-    }
-    n->job.done = on_checked;
-    r = child_start(n->io, &n->job, local_check_argv(base), LOCAL_CHECK_DEADLINE, e);
-    if (r < 0) {
-        return r;
-    }
-    local_set_state(n, LOCAL_S_CHECK);
-    return 0;
-}
-
 static int op_reload(struct nginx_control *base, const struct command *instead, nginx_done_fn done,
                      void *ctx, struct err *e)
 {
     struct nginx_local *n = of(base);
-    if (instead && command_names_src(instead)) {
-        return err_set(e, ERR_INVALID, -EINVAL,
-                       "%s: there is no {{.src}} any more when nginx is told", instead->text);
-    }
     int r = begin(n, done, NULL, ctx, e);
     if (r < 0) {
         return r;
@@ -323,7 +284,7 @@ int nginx_local_new(struct nginx_control **ret, struct io *io, const char *conf,
     static const struct nginx_control_ops ops = {
         .name = "local",
         .check_argv = local_check_argv,
-        .check = op_check,
+        .check = NULL, /* check_argv() can be run where the candidate is to be seen */
         .reload = op_reload,
         .count_old = op_count_old,
         .cancel = op_cancel,

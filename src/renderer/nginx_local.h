@@ -14,7 +14,6 @@
 enum local_state {
     LOCAL_S_IDLE,
     LOCAL_S_LEARN,
-    LOCAL_S_CHECK,
     LOCAL_S_COMMAND,
     LOCAL_S_WATCH,
     LOCAL_S_EXPLAIN,
@@ -32,7 +31,7 @@ struct nginx_local {
     nginx_count_fn counted; /* the operation is count_old() */
     void *ctx;
     bool cancelled;
-    struct child_job job; /* CHECK, COMMAND, EXPLAIN */
+    struct child_job job; /* COMMAND, EXPLAIN */
     struct io_defer step; /* LEARN where all is known; FINISH */
     struct io_timer timer;
 

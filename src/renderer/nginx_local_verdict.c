@@ -36,8 +36,9 @@
 #define LOOK_SOON     20u
 #define LOOK_SOON_MAX (2 * MSEC_PER_SEC)
 #define LOOK_LATER    100u
-#define CALM_LOOKS    2u /* in a row, before anything is concluded */
-#define MASTERS_MAX   5u /* in one reload */
+#define LOOK_LOST     250u /* for another master: among all processes, perhaps */
+#define CALM_LOOKS    2u   /* in a row, before anything is concluded */
+#define MASTERS_MAX   5u   /* in one reload */
 
 static void on_look(struct io_timer *t);
 
@@ -135,7 +136,7 @@ static void lost(struct nginx_local *n)
 {
     struct nginx_proc master;
     struct err e = ERR_INIT;
-    if (nginx_site_master(&n->site, &master, &e) == 0) {
+    if (nginx_site_master_again(&n->site, &master, &e) == 0) {
         adopt(n, &master);
         return;
     }
@@ -144,7 +145,7 @@ static void lost(struct nginx_local *n)
     if (now >= n->gone + (n->instead ? SETTLE_MAX : GONE_MAX)) {
         local_finish(n, NGINX_UNREACHED, "nginx has stopped during the reload: %s", e.msg);
     } else {
-        local_look(n);
+        io_timer_start(n->io, &n->timer, LOOK_LOST, on_look);
     }
 }
 
@@ -236,18 +237,32 @@ static void no_new_worker(struct nginx_local *n, const struct nginx_sight *s)
     }
 }
 
-static void conclude(struct nginx_local *n, const struct nginx_sight *s)
+/* Another master has taken over, and is watched instead. sure: it is looked for everywhere. */
+static bool taken_over(struct nginx_local *n, bool sure)
 {
     struct nginx_proc master;
-    if (nginx_site_master(&n->site, &master, NULL) == 0 &&
-        (master.pid != n->watch.master.pid || master.start != n->watch.master.start)) {
-        adopt(n, &master);
-    } else if (s->fresh == 0) {
+    int r = sure ? nginx_site_master(&n->site, &master, NULL)
+                 : nginx_site_master_again(&n->site, &master, NULL);
+    if (r < 0 || (master.pid == n->watch.master.pid && master.start == n->watch.master.start)) {
+        return false;
+    }
+    adopt(n, &master);
+    return true;
+}
+
+static void conclude(struct nginx_local *n, const struct nginx_sight *s)
+{
+    if (taken_over(n, false)) {
+        return;
+    }
+    if (s->fresh == 0) {
         no_new_worker(n, s);
     } else if (!n->watch.side_by_side && refused_in_words(n)) {
         return; /* the new one stands in for one that died */
     } else if (s->stale == 0 || (n->watch.side_by_side && waited(n, SETTLE_MAX))) {
-        local_finish(n, NGINX_ACCEPTED, "%s", "");
+        if (!taken_over(n, true)) {
+            local_finish(n, NGINX_ACCEPTED, "%s", "");
+        }
     } else if (waited(n, SETTLE_MAX)) {
         local_finish(
             n, NGINX_UNREACHED,
@@ -284,7 +299,7 @@ static void on_look(struct io_timer *t)
         conclude(n, &s);
     } else {
         if (s.mood == NGINX_MOOD_UNTOLD && !n->instead) {
-            nginx_watch_mark(&n->watch); /* what has happened so far was not for our signal */
+            (void)nginx_watch_mark_untold(&n->watch); /* so far nothing was for our signal */
         }
         local_look(n);
     }

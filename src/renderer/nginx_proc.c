@@ -4,7 +4,8 @@
  * that; it may leave one out while others end.
  * Failure: whatever cannot be read is a process that is not there. Without that file of children all of
  * /proc is looked through.
- * Not done: no waiting, and no rights beyond reading: hidepid hides what it hides.
+ * Not done: no waiting, and no rights beyond reading: hidepid hides what it hides. A program of root's
+ * that takes all of root's user ids and a title from its caller is believed.
  */
 #include "renderer/nginx_proc.h"
 
@@ -24,6 +25,7 @@
 #define STAT_MAX     1024u
 #define STATUS_MAX   8192u
 #define CHILDREN_MAX 65536u
+#define UIDS         4u
 
 /* Reads at most size - 1 bytes and terminates them; 0: nothing there. */
 static size_t read_proc(pid_t pid, const char *name, char *to, size_t size)
@@ -130,6 +132,27 @@ bool nginx_proc_same_count(pid_t pid)
     const char *numbers = status_field(status, "NSpid");
     /* one number for each namespace from that of /proc down; old kernels do not say */
     return !numbers || strcspn(numbers, "\t \n") == strcspn(numbers, "\n");
+}
+
+bool nginx_proc_is_ours(pid_t pid, uid_t *ret_uid)
+{
+    char status[STATUS_MAX];
+    (void)read_proc(pid, "status", status, sizeof(status));
+    const char *at = status_field(status, "Uid");
+    *ret_uid = (uid_t)-1;
+    for (unsigned i = 0; i < UIDS; i++) { /* real, effective, saved, of the file system */
+        char *end;
+        unsigned long uid = at ? strtoul(at, &end, 10) : 0;
+        if (!at || end == at) {
+            return false;
+        }
+        if (uid != 0 && uid != geteuid()) {
+            *ret_uid = (uid_t)uid;
+            return false;
+        }
+        at = end;
+    }
+    return true;
 }
 
 static bool has_hup(const char *status, const char *mask)

@@ -38,6 +38,12 @@ bool nginx_proc_hidden(pid_t pid);
 bool nginx_proc_same_count(pid_t pid);
 
 /*
+ * Everybody may give a process of his own any title. True: this one is root's or this user's, by every
+ * user id that it has (a set-uid program has its caller's, too). False: ret_uid is somebody else's.
+ */
+bool nginx_proc_is_ours(pid_t pid, uid_t *ret_uid);
+
+/*
  * What the process is at with HUP. nginx's master blocks its signals except where it waits for them, so
  * one that waits with nothing pending has dealt with every HUP that was sent before.
  */
@@ -51,8 +57,9 @@ int nginx_proc_signal(const struct nginx_proc *p, int signal) WARN_UNUSED;
 size_t nginx_proc_children(pid_t pid, struct nginx_proc *ret, size_t max);
 
 /*
- * Every master that /proc shows, at most max; returns how many. A new worker has its master's title until
- * it gets its own, and is none: unlike a master that another has started for an upgrade, it has no children.
+ * Every process with a master's title that /proc shows, at most max; returns how many. A new worker has
+ * its master's title until it gets its own, and is none: unlike a master that another has started for an
+ * upgrade, it has no children.
  */
 size_t nginx_proc_masters(struct nginx_proc *ret, size_t max);
 

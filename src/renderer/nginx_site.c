@@ -8,6 +8,8 @@
  *     there were no pid file;
  *   - no pid file: the one running master whose command line names the configuration, or names none when
  *     the configuration is the one that nginx was built with. Several: none of them is taken;
+ *   - a process that is neither root's nor of this user is no master, whatever its title says: anybody
+ *     could have started it;
  *   - the configuration cannot be read: what it said before, or what nginx was built with.
  *
  * Not done: an nginx that was started with -p (relative paths are below the prefix it was built with), a
@@ -131,14 +133,15 @@ void nginx_site_cancel(struct nginx_site *s)
 
 /* ---- the configuration ---- */
 
-const char *nginx_site_conf(const struct nginx_site *s)
+/* Its file; NULL where that is not known. */
+static const char *conf_of(const struct nginx_site *s)
 {
     return s->given ? s->given : s->built.conf;
 }
 
 static void read_conf(struct nginx_site *s)
 {
-    const char *path = nginx_site_conf(s);
+    const char *path = conf_of(s);
     struct stat st;
     struct buf text = BUF_INIT(CONF_MAX);
     if (!path || stat(path, &st) < 0 || !S_ISREG(st.st_mode) || same_stamp(&st, &s->conf_stamp)) {
@@ -183,7 +186,7 @@ enum belongs { BELONGS, BELONGS_PERHAPS, BELONGS_ELSEWHERE };
 /* Does a master with this title run our configuration? */
 static enum belongs belongs(const struct nginx_site *s, const char *title)
 {
-    const char *ours = nginx_site_conf(s);
+    const char *ours = conf_of(s);
     CLEANUP_FREE char *named = title_option(title, 'c');
     CLEANUP_FREE char *prefix = title_option(title, 'p');
     CLEANUP_FREE char *theirs = named ? nginx_path(prefix ? prefix : s->built.prefix, named)
@@ -203,6 +206,14 @@ static enum belongs belongs(const struct nginx_site *s, const char *title)
     }
     return named ? BELONGS_ELSEWHERE
                  : BELONGS_PERHAPS; /* another binary has another built-in one */
+}
+
+static void not_believed(struct err *e, const struct nginx_proc *p, uid_t uid)
+{
+    (void)err_set(e, ERR_AUTH, -ESRCH,
+                  "process %ld has the title of such an nginx, but is of user %ld: only root's "
+                  "and those of the user that this runs as (%ld) are believed",
+                  (long)p->pid, (long)uid, (long)geteuid());
 }
 
 /* By the pid file. -ESRCH: e says what is wrong with it. -EACCES: it is that process, but hidden. */
@@ -245,28 +256,45 @@ static int master_by_file(const struct nginx_site *s, const char *path, struct n
                        "configuration",
                        (int)pid, path);
     }
+    uid_t uid;
+    if (!nginx_proc_is_ours(p.pid, &uid)) {
+        not_believed(e, &p, uid);
+        return -ESRCH;
+    }
     *ret = p;
     return 0;
 }
 
+/* Has it the title of a master of our configuration? */
+static bool titled(const struct nginx_site *s, pid_t pid, struct nginx_proc *ret)
+{
+    char title[NGINX_TITLE_MAX];
+    return nginx_proc_read(pid, ret, title) && ret->role == NGINX_ROLE_MASTER &&
+           belongs(s, title) == BELONGS;
+}
+
 /* By the command lines of all masters; e is filled before with what is wrong with the pid file. */
-static int master_by_title(const struct nginx_site *s, struct nginx_proc *ret, struct err *e)
+static int master_by_title(struct nginx_site *s, struct nginx_proc *ret, struct err *e)
 {
     struct nginx_proc masters[MASTERS_MAX];
-    char title[NGINX_TITLE_MAX];
     size_t all = nginx_proc_masters(masters, MASTERS_MAX), n = 0;
-    struct nginx_proc found = {0};
+    struct nginx_proc p, found = {0};
     bool contained = false;
+    uid_t uid;
     for (size_t i = 0; i < all; i++) {
         if (!nginx_proc_same_count(masters[i].pid)) {
             contained = true;
-        } else if (nginx_proc_read(masters[i].pid, &masters[i], title) &&
-                   masters[i].role == NGINX_ROLE_MASTER && belongs(s, title) == BELONGS) {
-            found = masters[i];
+        } else if (!titled(s, masters[i].pid, &p)) {
+            continue;
+        } else if (nginx_proc_is_ours(p.pid, &uid)) {
+            found = p;
             n++;
+        } else {
+            not_believed(e, &p, uid);
         }
     }
-    const char *conf = nginx_site_conf(s);
+    const char *conf = conf_of(s);
+    s->titled = n == 1 ? found : (struct nginx_proc){0};
     if (n == 0) {
         err_wrap(e, "nginx does not run with %s, as far as can be seen from here%s", conf,
                  contained ? " (one in a container is --nginx container:NAME)" : "");
@@ -280,11 +308,24 @@ static int master_by_title(const struct nginx_site *s, struct nginx_proc *ret, s
     return 0;
 }
 
-int nginx_site_master(struct nginx_site *s, struct nginx_proc *ret, struct err *e)
+/* The one that was found so before, if it is still there. */
+static int master_as_before(const struct nginx_site *s, struct nginx_proc *ret)
+{
+    struct nginx_proc p;
+    uid_t uid;
+    if (s->titled.pid == 0 || !titled(s, s->titled.pid, &p) || p.start != s->titled.start ||
+        !nginx_proc_is_ours(p.pid, &uid)) {
+        return -ESRCH;
+    }
+    *ret = p;
+    return 0;
+}
+
+static int find_master(struct nginx_site *s, bool again, struct nginx_proc *ret, struct err *e)
 {
     struct err why = ERR_INIT;
     read_conf(s);
-    if (!nginx_site_conf(s)) {
+    if (!conf_of(s)) {
         return err_set(e, ERR_INVALID, -ESRCH, "nginx's configuration is not known: %s",
                        s->unknown.msg);
     }
@@ -293,6 +334,9 @@ int nginx_site_master(struct nginx_site *s, struct nginx_proc *ret, struct err *
     int r = path ? master_by_file(s, path, ret, &why)
                  : err_set(&why, ERR_TRANSIENT, -ESRCH, "where its pid file is is not known: %s",
                            s->unknown.msg);
+    if (r == -ESRCH && again) {
+        r = master_as_before(s, ret);
+    }
     if (r == -ESRCH) {
         r = master_by_title(s, ret, &why);
     }
@@ -300,4 +344,14 @@ int nginx_site_master(struct nginx_site *s, struct nginx_proc *ret, struct err *
         *e = why;
     }
     return r;
+}
+
+int nginx_site_master(struct nginx_site *s, struct nginx_proc *ret, struct err *e)
+{
+    return find_master(s, false, ret, e);
+}
+
+int nginx_site_master_again(struct nginx_site *s, struct nginx_proc *ret, struct err *e)
+{
+    return find_master(s, true, ret, e);
 }

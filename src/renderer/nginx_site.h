@@ -18,6 +18,7 @@ struct nginx_site {
     struct nginx_built built;
     struct stat conf_stamp; /* of the configuration that conf is about */
     struct nginx_conf conf;
+    struct nginx_proc titled; /* the master that was found by its title; pid 0: none */
     struct child_job job;
     void (*learned)(void *ctx);
     void *ctx;
@@ -37,11 +38,14 @@ const char *nginx_site_binary(struct nginx_site *s);
 bool nginx_site_learn(struct nginx_site *s, void (*learned)(void *ctx), void *ctx);
 void nginx_site_cancel(struct nginx_site *s); /* idle is fine */
 
-/* The configuration's file; NULL where that is not known. */
-const char *nginx_site_conf(const struct nginx_site *s);
-
 /* The error log of the configuration as it is now; to be freed. NULL: ret_why says why (borrowed). */
 char *nginx_site_log(struct nginx_site *s, const char **ret_why);
 
 /* The master that runs the configuration now. -ESRCH: none, or none that can be told for certain. */
 int nginx_site_master(struct nginx_site *s, struct nginx_proc *ret, struct err *e) WARN_UNUSED;
+/*
+ * The same for frequent use: what was found last without the pid file's help is not looked for among all
+ * processes again while it runs, so that another one beside it is not noticed.
+ */
+int nginx_site_master_again(struct nginx_site *s, struct nginx_proc *ret,
+                            struct err *e) WARN_UNUSED;

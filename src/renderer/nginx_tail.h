@@ -13,8 +13,8 @@
 struct nginx_tail {
     char *path; /* NULL: there is none */
     int fd;     /* -1: no regular file there, or it may not be read */
-    dev_t dev;
-    ino_t ino;
+    dev_t dev;  /* of what was there at the mark */
+    ino_t ino;  /* 0: nothing, or that is not known */
     off_t from;
     int error; /* errno of why fd is -1; 0: it is no regular file */
 };
@@ -28,8 +28,11 @@ struct nginx_tail {
 void nginx_tail_open(struct nginx_tail *t, const char *path);
 void nginx_tail_close(struct nginx_tail *t); /* idempotent */
 
-/* From here on. A file that was moved away is followed until there is another. */
-void nginx_tail_mark(struct nginx_tail *t);
+/*
+ * One of the same path that begins here, in addition to t; to be closed. A file that was moved away is
+ * followed until there is another.
+ */
+struct nginx_tail nginx_tail_anew(const struct nginx_tail *t);
 
 /* What is written there can be read. */
 bool nginx_tail_readable(const struct nginx_tail *t);

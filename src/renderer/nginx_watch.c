@@ -1,7 +1,7 @@
 /*
- * Happy path: the children of the moment are noted, and each look sorts the workers of now into new ones
- * and old ones. A worker is new when it was not noted and has started since: the list of children may
- * lack one, and a number may come again.
+ * Happy path: the children of the moment are noted, and each look sorts the workers of now into new
+ * ones and old ones. A worker is new when it was not noted and has started since: the list of children
+ * may lack one, and a number may come again.
  * Failure: more workers than are looked at are not seen.
  * Not done: no decision; see nginx_local_verdict.c.
  *
@@ -20,21 +20,51 @@
 #define CHILDREN_MAX 4096u
 #define LOGS_MAX     (4 * NGINX_TAIL_MAX) /* two tails, each of two files */
 
+static size_t list_children(const struct nginx_proc *master, struct nginx_proc **ret)
+{
+    struct nginx_proc *list = xreallocarray(NULL, CHILDREN_MAX, sizeof(*list));
+    size_t n = nginx_proc_children(master->pid, list, CHILDREN_MAX);
+    *ret = xreallocarray(list, n + 1, sizeof(*list));
+    return n;
+}
+
+/* Notes the children of now in w, which has a master, and nothing else of that kind yet. */
+static void note(struct nginx_watch *w)
+{
+    w->since = nginx_proc_now();
+    w->n_before = list_children(&w->master, &w->before); /* some without a title yet */
+    for (size_t i = 0; i < w->n_before; i++) {
+        w->serving += w->before[i].role == NGINX_ROLE_WORKER;
+    }
+}
+
+/* A watch that begins now, in addition to w. */
+static struct nginx_watch anew(const struct nginx_watch *w)
+{
+    struct nginx_watch now = NGINX_WATCH_NULL;
+    now.master = w->master;
+    note(&now);
+    now.tails[0] = nginx_tail_anew(&w->tails[0]);
+    now.tails[1] = nginx_tail_anew(&w->tails[1]);
+    return now;
+}
+
 void nginx_watch_mark(struct nginx_watch *w)
 {
-    CLEANUP_FREE struct nginx_proc *now = xcalloc(CHILDREN_MAX, sizeof(*now));
-    w->since = nginx_proc_now();
-    size_t n = nginx_proc_children(w->master.pid, now, CHILDREN_MAX);
-    w->before = xreallocarray(w->before, n + 1, sizeof(*w->before));
-    memcpy(w->before, now, n * sizeof(*now)); /* also those that have no title yet */
-    w->n_before = n;
-    w->serving = 0;
-    for (size_t i = 0; i < n; i++) {
-        w->serving += now[i].role == NGINX_ROLE_WORKER;
+    struct nginx_watch now = anew(w);
+    nginx_watch_end(w);
+    *w = now;
+}
+
+bool nginx_watch_mark_untold(struct nginx_watch *w)
+{
+    struct nginx_watch now = anew(w);
+    bool untold = nginx_proc_mood(&w->master) == NGINX_MOOD_UNTOLD;
+    nginx_watch_end(untold ? w : &now);
+    if (untold) {
+        *w = now;
     }
-    w->side_by_side = false;
-    nginx_tail_mark(&w->tails[0]);
-    nginx_tail_mark(&w->tails[1]);
+    return untold;
 }
 
 void nginx_watch_mark_start(struct nginx_watch *w)
@@ -49,9 +79,9 @@ void nginx_watch_begin(struct nginx_watch *w, const struct nginx_proc *master, c
     nginx_watch_end(w);
     w->master = *master;
     snprintf(path, sizeof(path), "/proc/%ld/fd/2", (long)master->pid);
+    note(w);
     nginx_tail_open(&w->tails[0], log);
     nginx_tail_open(&w->tails[1], path);
-    nginx_watch_mark(w);
 }
 
 void nginx_watch_end(struct nginx_watch *w)
@@ -78,8 +108,8 @@ struct nginx_sight nginx_watch_look(struct nginx_watch *w)
     if (sight.mood == NGINX_MOOD_GONE) {
         return sight;
     }
-    CLEANUP_FREE struct nginx_proc *now = xcalloc(CHILDREN_MAX, sizeof(*now));
-    size_t n = nginx_proc_children(w->master.pid, now, CHILDREN_MAX);
+    CLEANUP_FREE struct nginx_proc *now = NULL;
+    size_t n = list_children(&w->master, &now);
     for (size_t i = 0; i < n; i++) {
         if (now[i].role == NGINX_ROLE_LEAVING) {
             sight.leaving++;
@@ -93,6 +123,16 @@ struct nginx_sight nginx_watch_look(struct nginx_watch *w)
     /* more than there were: none of them stands in for one that died */
     w->side_by_side |= sight.fresh > 0 && sight.fresh + sight.stale > w->serving;
     return sight;
+}
+
+size_t nginx_watch_leaving(const struct nginx_proc *master)
+{
+    CLEANUP_FREE struct nginx_proc *list = NULL;
+    size_t n = list_children(master, &list), leaving = 0;
+    for (size_t i = 0; i < n; i++) {
+        leaving += list[i].role == NGINX_ROLE_LEAVING;
+    }
+    return leaving;
 }
 
 bool nginx_watch_hears(const struct nginx_watch *w)

@@ -33,10 +33,18 @@ void nginx_watch_end(struct nginx_watch *w); /* idempotent; NGINX_WATCH_NULL is 
 
 /* What is there now counts as before. */
 void nginx_watch_mark(struct nginx_watch *w);
+/*
+ * The same, provided that a HUP is pending still when all of that has been noted; else nothing changes
+ * and it is false: some of what is there may come from that HUP.
+ */
+bool nginx_watch_mark_untold(struct nginx_watch *w);
 /* The master has only just started: all of its workers are new. */
 void nginx_watch_mark_start(struct nginx_watch *w);
 
 struct nginx_sight nginx_watch_look(struct nginx_watch *w);
+
+/* How many workers of that master are shutting down. */
+size_t nginx_watch_leaving(const struct nginx_proc *master);
 
 /* Where the master says something, that can be read. */
 bool nginx_watch_hears(const struct nginx_watch *w);

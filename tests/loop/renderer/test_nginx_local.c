@@ -112,12 +112,33 @@ static void reload(struct rig *r, enum nginx_outcome outcome, const char *words)
     finish(r, outcome, words);
 }
 
-static void check(struct rig *r, enum nginx_outcome outcome, const char *words)
+struct checked {
+    struct child_job job;
+    int status;
+    char output[4096];
+};
+
+static void on_checked(struct child_job *j, const struct child_result *res)
+{
+    struct checked *c = container_of(j, struct checked, job);
+    assert_int_equal(res->code, 0);
+    c->status = res->exit_status;
+    snprintf(c->output, sizeof(c->output), "%s", res->output);
+}
+
+/* words: NULL where it finds no fault. */
+static void check(struct rig *r, const char *words)
 {
     struct err e = ERR_INIT;
-    r->dones = 0;
-    assert_int_equal(r->n->ops->check(r->n, on_done, r, &e), 0);
-    finish(r, outcome, words);
+    struct checked c = {.job.done = on_checked};
+    assert_null(r->n->ops->check);
+    if (child_start(r->io, &c.job, r->n->ops->check_argv(r->n), VERDICT_MAX, &e) < 0) {
+        fail_msg("%s", e.msg);
+    }
+    loop_until_ms(r->io, VERDICT_MAX, !child_running(&c.job));
+    if (words ? c.status == 0 || !strstr(c.output, words) : c.status != 0) {
+        fail_msg("status %d instead of \"%s\": %s", c.status, words ? words : "", c.output);
+    }
 }
 
 static unsigned count_old(struct rig *r)
@@ -293,7 +314,7 @@ static void a_syntax_error_is_refused(void **state)
     run(&r);
     unsigned long before = workers(r.d.pid, &n);
     nginx_daemon_write(&r.d, "two", "", BROKEN);
-    check(&r, NGINX_REFUSED, "unknown directive \"unknown_directive\" in ");
+    check(&r, "unknown directive \"unknown_directive\" in ");
     msec_t begun = clock_monotonic();
     reload(&r, NGINX_REFUSED, "unknown directive \"unknown_directive\" in ");
     print_message("HUP to refused: %llu ms\n", (unsigned long long)(clock_monotonic() - begun));
@@ -301,7 +322,7 @@ static void a_syntax_error_is_refused(void **state)
     assert_int_equal(workers(r.d.pid, &n), before);
     assert_serves(&r, "one");
     nginx_daemon_write(&r.d, "three", "", "");
-    check(&r, NGINX_ACCEPTED, NULL);
+    check(&r, NULL);
     reload(&r, NGINX_ACCEPTED, NULL); /* the refusal of before is not ours */
     assert_serves(&r, "three");
     rig_deinit(&r);
@@ -316,7 +337,7 @@ static void a_port_in_use_is_refused(void **state)
     run(&r);
     snprintf(server, sizeof(server), "listen 127.0.0.1:%u;", nginx_daemon_port(&listener));
     nginx_daemon_write(&r.d, "two", server, "");
-    check(&r, NGINX_ACCEPTED, NULL); /* nginx -t does not mind */
+    check(&r, NULL); /* nginx -t does not mind */
     reload(&r, NGINX_REFUSED, "Address already in use");
     assert_non_null(strstr(r.why, "bind() to 127.0.0.1:"));
     assert_true(file_has(r.d.log, "still could not bind()")); /* not before nginx has given up */
@@ -361,7 +382,7 @@ static void workers_that_cannot_start(void **state)
     rig_init(&r);
     run(&r);
     nginx_daemon_write(&r.d, "two", "", "working_directory /nowhere;");
-    check(&r, NGINX_ACCEPTED, NULL);
+    check(&r, NULL);
     reload(&r, NGINX_REFUSED, "the new workers have ended at once: chdir(\"/nowhere\") failed");
     nginx_daemon_write(&r.d, "three", "", "");
     reload(&r, NGINX_ACCEPTED, NULL);
@@ -417,6 +438,65 @@ static void a_log_that_moves_is_followed(void **state)
     rig_deinit(&r);
 }
 
+static void mark_tail(struct nginx_tail *t)
+{
+    struct nginx_tail now = nginx_tail_anew(t);
+    nginx_tail_close(t);
+    *t = now;
+}
+
+static void append(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "a");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+/* What cannot be opened at the mark, and can be later: what is old in it stays old. */
+static void tails_of_what_is_hidden(void **state)
+{
+    struct nginx_tail t;
+    struct buf out = BUF_INIT(4 * NGINX_TAIL_MAX);
+    if (geteuid() != 0) {
+        skip();
+    }
+    char *dir = loop_mkdir();
+    char path[300];
+    snprintf(path, sizeof(path), "%s/log", dir);
+    assert_int_equal(fs_replace(path, "old\n", 4, 0600, false, NULL), 0);
+    assert_int_equal(chmod(dir, 0755), 0);
+    /* the file */
+    assert_int_equal(seteuid(65534), 0);
+    nginx_tail_open(&t, path);
+    assert_int_equal(t.error, EACCES);
+    assert_false(nginx_tail_readable(&t));
+    assert_int_equal(seteuid(0), 0);
+    nginx_tail_read(&t, &out);
+    assert_string_equal(buf_str(&out), "");
+    append(path, "new\n");
+    nginx_tail_read(&t, &out);
+    assert_string_equal(buf_str(&out), "new\n");
+    /* another one in its place */
+    assert_int_equal(fs_replace(path, "b\n", 2, 0600, false, NULL), 0);
+    buf_reset(&out);
+    nginx_tail_read(&t, &out);
+    assert_string_equal(buf_str(&out), "b\n");
+    nginx_tail_close(&t);
+    /* its folder: it is not known what was there */
+    assert_int_equal(chmod(dir, 0700), 0);
+    assert_int_equal(seteuid(65534), 0);
+    nginx_tail_open(&t, path);
+    assert_int_equal(t.error, EACCES);
+    assert_int_equal(seteuid(0), 0);
+    buf_reset(&out);
+    nginx_tail_read(&t, &out);
+    assert_string_equal(buf_str(&out), "");
+    nginx_tail_close(&t);
+    buf_deinit(&out);
+    loop_rmdir(dir);
+}
+
 static void tails(void **state)
 {
     struct nginx_tail t;
@@ -431,45 +511,33 @@ static void tails(void **state)
     nginx_tail_read(&t, &out);
     assert_string_equal(buf_str(&out), "a\n");
     /* appended to, moved away, replaced */
-    nginx_tail_mark(&t);
-    FILE *f = fopen(path, "a");
-    assert_non_null(f);
-    fputs("b\n", f);
-    fclose(f);
+    mark_tail(&t);
+    append(path, "b\n");
     assert_int_equal(rename(path, moved), 0);
     assert_int_equal(fs_replace(path, "c\n", 2, 0644, false, NULL), 0);
     buf_reset(&out);
     nginx_tail_read(&t, &out);
     assert_string_equal(buf_str(&out), "b\nc\n");
     /* moved away, and marked before there is another */
-    nginx_tail_mark(&t);
+    mark_tail(&t);
     assert_int_equal(rename(path, moved), 0);
-    nginx_tail_mark(&t);
-    f = fopen(moved, "a");
-    assert_non_null(f);
-    fputs("e\n", f);
-    fclose(f);
+    mark_tail(&t);
+    append(moved, "e\n");
     buf_reset(&out);
     nginx_tail_read(&t, &out);
     assert_string_equal(buf_str(&out), "e\n");
     assert_int_equal(rename(moved, path), 0);
     /* emptied in place */
-    nginx_tail_mark(&t);
+    mark_tail(&t);
     assert_int_equal(truncate(path, 0), 0);
-    f = fopen(path, "a");
-    assert_non_null(f);
-    fputs("d", f);
-    fclose(f);
+    append(path, "d");
     buf_reset(&out);
     nginx_tail_read(&t, &out);
     assert_string_equal(buf_str(&out), "d");
     /* more than is looked at: the end of it */
-    nginx_tail_mark(&t);
+    mark_tail(&t);
     assert_int_equal(truncate(path, (off_t)NGINX_TAIL_MAX + 100), 0);
-    f = fopen(path, "a");
-    assert_non_null(f);
-    fputs("end", f);
-    fclose(f);
+    append(path, "end");
     buf_reset(&out);
     nginx_tail_read(&t, &out);
     assert_int_equal(out.len, NGINX_TAIL_MAX);
@@ -491,7 +559,7 @@ static void nginx_that_does_not_run(void **state)
 {
     struct rig r;
     rig_init(&r);
-    check(&r, NGINX_ACCEPTED, NULL); /* needs none; leaves an empty pid file */
+    check(&r, NULL); /* needs none; leaves an empty pid file */
     reload(&r, NGINX_UNREACHED, "nginx does not run with ");
     assert_non_null(strstr(r.why, "holds no process number"));
     assert_int_equal(unlink(r.d.pid_file), 0);
@@ -607,6 +675,107 @@ static void two_masters_of_one_configuration(void **state)
     assert_int_equal(unlink(r.d.pid_file), 0);
     reload(&r, NGINX_UNREACHED, "2 nginx masters run with ");
     nginx_daemon_kill(&second, SIGKILL);
+    rig_deinit(&r);
+}
+
+static void count_learned(void *ctx)
+{
+    unsigned *n = ctx;
+    ++*n;
+}
+
+static void site_of(struct nginx_site *s, struct rig *r)
+{
+    nginx_site_init(s, r->io, r->d.conf);
+    unsigned learned = 0;
+    assert_true(nginx_site_learn(s, count_learned, &learned));
+    loop_until(r->io, learned == 1);
+}
+
+/* Found without its pid file, it is not looked for at every look; but it is for the last word. */
+static void found_once_by_its_title(void **state)
+{
+    struct rig r;
+    struct nginx_site s;
+    struct nginx_proc first, p;
+    struct err e = ERR_INIT;
+    rig_init(&r);
+    run(&r);
+    site_of(&s, &r);
+    assert_int_equal(unlink(r.d.pid_file), 0);
+    assert_int_equal(nginx_site_master_again(&s, &first, &e), 0);
+    assert_int_equal(first.pid, r.d.pid);
+    struct nginx_daemon second = r.d;
+    second.pid = 0;
+    second.port = nginx_daemon_port(NULL);
+    nginx_daemon_write(&second, "two", "", "");
+    nginx_daemon_start(&second);
+    assert_int_equal(unlink(r.d.pid_file), 0);
+    assert_int_equal(nginx_site_master_again(&s, &p, &e), 0);
+    assert_int_equal(p.pid, first.pid);
+    assert_int_equal(nginx_site_master(&s, &p, &e), -ESRCH);
+    assert_non_null(strstr(e.msg, "2 nginx masters run with "));
+    assert_int_equal(nginx_site_master_again(&s, &p, &e),
+                     -ESRCH); /* nor is one taken from then on */
+    nginx_daemon_kill(&second, SIGKILL);
+    assert_int_equal(nginx_site_master_again(&s, &p, &e), 0);
+    nginx_daemon_kill(&r.d, SIGKILL);
+    assert_int_equal(nginx_site_master_again(&s, &p, &e), -ESRCH);
+    nginx_site_deinit(&s);
+    rig_deinit(&r);
+}
+
+/* Ends with the descriptor that it reads from. */
+static pid_t start_poser(const char *title, uid_t uid, int *ret_fd)
+{
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        close(fds[1]);
+        dup2(fds[0], STDIN_FILENO);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (setresuid(uid, uid, uid) == 0) {
+            execl("/bin/sh", title, "-c", "read x", (char *)NULL);
+        }
+        _exit(127);
+    }
+    close(fds[0]);
+    *ret_fd = fds[1];
+    return pid;
+}
+
+static void somebody_poses_as_the_master(void **state)
+{
+    struct rig r;
+    struct nginx_proc p;
+    char title[400];
+    int fd;
+    if (geteuid() != 0) {
+        skip();
+    }
+    rig_init(&r);
+    run(&r);
+    snprintf(title, sizeof(title), "nginx: master process nginx -c %s", r.d.conf);
+    pid_t poser = start_poser(title, 65534, &fd);
+    loop_until_outside(r.io, nginx_proc_read(poser, &p, NULL) && p.role == NGINX_ROLE_MASTER);
+    assert_int_equal(unlink(r.d.pid_file), 0);
+    reload(&r, NGINX_ACCEPTED, NULL);
+    put_number(r.d.pid_file, poser);
+    reload(&r, NGINX_ACCEPTED, NULL);
+    nginx_daemon_kill(&r.d, SIGTERM);
+    put_number(r.d.pid_file, poser);
+    reload(&r, NGINX_UNREACHED, "is of user 65534: only root's and those of the user");
+    assert_int_equal(unlink(r.d.pid_file), 0);
+    reload(&r, NGINX_UNREACHED, "is of user 65534: only root's and those of the user");
+    /* it would be ours if we were that user, and as such not root's */
+    uid_t uid;
+    assert_int_equal(seteuid(65534), 0);
+    assert_true(nginx_proc_is_ours(poser, &uid));
+    assert_int_equal(seteuid(0), 0);
+    close(fd);
+    assert_int_equal(waitpid(poser, NULL, 0), poser);
     rig_deinit(&r);
 }
 
@@ -760,6 +929,39 @@ static void earlier_signals_do_not_count(void **state)
     rig_deinit(&r);
 }
 
+/* HUP that is taken while everything is noted anew: what came of it does not count as before. */
+static void taken_while_it_is_noted(void **state)
+{
+    struct rig r;
+    struct nginx_watch w = NGINX_WATCH_NULL;
+    struct nginx_proc master;
+    size_t n;
+    rig_init(&r);
+    run(&r);
+    assert_true(nginx_proc_read(r.d.pid, &master, NULL));
+    nginx_watch_begin(&w, &master, r.d.log);
+    assert_false(nginx_watch_mark_untold(&w));
+    stop(&r);
+    assert_int_equal(kill(r.d.pid, SIGHUP), 0);
+    append(r.d.log, "2026/01/02 03:04:05 [emerg] 1#1: earlier\n");
+    assert_true(nginx_watch_mark_untold(&w));
+    assert_int_equal(nginx_watch_look(&w).mood, NGINX_MOOD_UNTOLD);
+    unsigned long before = workers(r.d.pid, &n);
+    assert_int_equal(kill(r.d.pid, SIGCONT), 0);
+    loop_until_outside(r.io, workers(r.d.pid, &n) != before && n == r.d.workers);
+    append(r.d.log, "2026/01/02 03:04:05 [emerg] 2#2: later\n");
+    assert_false(nginx_watch_mark_untold(&w));
+    struct nginx_sight s = nginx_watch_look(&w);
+    assert_int_equal(s.fresh, r.d.workers);
+    assert_int_equal(s.stale, 0);
+    struct buf said = BUF_INIT(4096);
+    assert_int_equal(nginx_watch_last(&w, true, &said), 1);
+    assert_string_equal(buf_str(&said), "nginx: [emerg] later\n");
+    buf_deinit(&said);
+    nginx_watch_end(&w);
+    rig_deinit(&r);
+}
+
 /* ---- a command instead ---- */
 
 static void run_instead(struct rig *r, const char *text, enum nginx_outcome outcome,
@@ -790,12 +992,6 @@ static void a_command_instead(void **state)
     run_instead(&r, "echo no; exit 3", NGINX_UNREACHED, "exit status 3");
     run_instead(&r, "[\"/nowhere/x\"]", NGINX_UNREACHED, "/nowhere/x: ");
     run_instead(&r, "true", NGINX_UNREACHED, "has not reloaded since");
-    struct command src = COMMAND_NULL;
-    struct err e = ERR_INIT;
-    assert_int_equal(command_parse(&src, "cat {{.src}}", NULL), 0);
-    assert_true(r.n->ops->reload(r.n, &src, on_done, &r, &e) < 0);
-    assert_int_equal(e.class, ERR_INVALID);
-    command_deinit(&src);
     /* one that starts it, and one that starts it anew */
     nginx_daemon_kill(&r.d, SIGTERM);
     nginx_daemon_write(&r.d, "four", "", "");
@@ -861,9 +1057,6 @@ static void cancel_in_every_state(void **state)
     assert_int_equal(r.n->ops->count_old(r.n, on_count, &r, &e), 0);
     r.n->ops->cancel(r.n);
     loop_until(r.io, r.dones == 1);
-    r.dones = 0;
-    assert_int_equal(r.n->ops->check(r.n, on_done, &r, &e), 0);
-    cancelled_in(&r, LOCAL_S_CHECK);
     assert_int_equal(command_parse(&slow, "exec sleep 60", NULL), 0);
     start(&r, &slow);
     cancelled_in(&r, LOCAL_S_COMMAND);
@@ -873,10 +1066,10 @@ static void cancel_in_every_state(void **state)
     cancelled_in(&r, LOCAL_S_EXPLAIN);
     /* decided, and not yet told */
     r.dones = 0;
-    assert_int_equal(r.n->ops->check(r.n, on_done, &r, &e), 0);
-    loop_until(r.io, state_of(&r) == LOCAL_S_FINISH || r.dones);
-    r.n->ops->cancel(r.n);
-    loop_until(r.io, r.dones == 1);
+    assert_int_equal(command_parse(&slow, "[\"/nowhere/x\"]", NULL), 0);
+    start(&r, &slow);
+    cancelled_in(&r, LOCAL_S_FINISH);
+    command_deinit(&slow);
     nginx_daemon_write(&r.d, "three", "", "");
     reload(&r, NGINX_ACCEPTED, NULL);
     assert_serves(&r, "three");
@@ -910,6 +1103,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tails),
+        cmocka_unit_test(tails_of_what_is_hidden),
         cmocka_unit_test(the_command_that_checks),
         cmocka_unit_test(accepted_beside_open_connections),
         cmocka_unit_test(four_workers),
@@ -927,11 +1121,14 @@ int main(void)
         cmocka_unit_test(a_master_that_is_stopping),
         cmocka_unit_test(pid_files_that_mislead),
         cmocka_unit_test(two_masters_of_one_configuration),
+        cmocka_unit_test(found_once_by_its_title),
+        cmocka_unit_test(somebody_poses_as_the_master),
         cmocka_unit_test(a_worker_without_a_title),
         cmocka_unit_test(the_pid_file_changes_hands),
         cmocka_unit_test(upgraded_during_the_reload),
         cmocka_unit_test(without_the_right_to_signal),
         cmocka_unit_test(earlier_signals_do_not_count),
+        cmocka_unit_test(taken_while_it_is_noted),
         cmocka_unit_test(a_command_instead),
         cmocka_unit_test(a_command_and_a_log_that_nobody_hears),
         cmocka_unit_test(cancel_in_every_state),
