@@ -55,6 +55,30 @@ int fs_read(const char *path, struct buf *out, struct err *e)
     return fd < 0 ? fs_error(e, "open", path, errno) : fs_read_fd(fd, path, out, e);
 }
 
+/* For a name of this program's own, which somebody else may have put there. */
+static int open_regular(const char *path, int flags, struct stat *ret_st, struct err *e)
+{
+    CLEANUP_CLOSE int fd = open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0 && errno != ELOOP && errno != ENXIO) {
+        return fs_error(e, "open", path, errno);
+    }
+    if (fd < 0 || fstat(fd, ret_st) < 0 || !S_ISREG(ret_st->st_mode)) {
+        return err_set(e, ERR_INVALID, -EINVAL, "%s is not a regular file", path);
+    }
+    return take_fd(fd);
+}
+
+int fs_read_regular(const char *path, struct buf *out, struct stat *ret_st, struct err *e)
+{
+    struct stat st;
+    CLEANUP_CLOSE int fd = open_regular(path, O_RDONLY, &st, e);
+    int r = fd < 0 ? fd : fs_read_fd(fd, path, out, e);
+    if (r == 0 && ret_st) {
+        *ret_st = st;
+    }
+    return r;
+}
+
 int fs_read_fd(int fd, const char *path, struct buf *out, struct err *e)
 {
     const size_t before = out->len;
@@ -272,9 +296,10 @@ int fs_replace_as(const char *path, const void *data, size_t len, const struct f
 int fs_overwrite(const char *path, const void *data, size_t len, const struct fs_how *how,
                  struct err *e)
 {
-    CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
+    struct stat st;
+    CLEANUP_CLOSE int fd = open_regular(path, O_WRONLY, &st, e);
     if (fd < 0) {
-        return fs_error(e, "open", path, errno);
+        return fd;
     }
     /* where a file system cannot reserve space, write() will say whether there was enough */
     if (len > 0 && fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)len) < 0 &&

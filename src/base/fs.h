@@ -6,6 +6,7 @@
 #include "tidewaiter/err.h"
 
 #include <stdbool.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 /* Fills e with "<doing> <path>: <what errnum means>" and the class of errnum; returns -errnum. */
@@ -16,7 +17,13 @@ int fs_error(struct err *e, const char *doing, const char *path, int errnum);
  * filled; -EFBIG when the file is larger than the buffer takes. On failure out is as it was.
  */
 int fs_read(const char *path, struct buf *out, struct err *e) WARN_UNUSED;
-/* The same from where fd stands; path is for messages. */
+/*
+ * The same for a name in a folder that may be another user's: -EINVAL for what is no regular file, a symbolic
+ * link included. ret_st (NULL: none) is of the very file that was read.
+ */
+int fs_read_regular(const char *path, struct buf *out, struct stat *ret_st,
+                    struct err *e) WARN_UNUSED;
+/* The same as fs_read() from where fd stands; path is for messages. */
 int fs_read_fd(int fd, const char *path, struct buf *out, struct err *e) WARN_UNUSED;
 
 #define FS_MODE_KEEP ((mode_t)-1) /* that of the file in place, else 0644 */
@@ -75,6 +82,7 @@ int fs_replace_as(const char *path, const void *data, size_t len, const struct f
  * Writes into the file that is there, for one that no rename can replace (something is mounted on it), and
  * flushes it. Not atomic: space is reserved first, so that a full disk leaves the file as it was, but
  * after other failures, or a crash, it holds a mixture. Attributes that how keeps stay as they are.
+ * -EINVAL as for fs_read_regular().
  */
 int fs_overwrite(const char *path, const void *data, size_t len, const struct fs_how *how,
                  struct err *e) WARN_UNUSED;

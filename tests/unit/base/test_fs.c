@@ -294,6 +294,33 @@ static void overwrites_in_place(void **state)
     assert_int_equal(access("none", F_OK), -1);
 }
 
+/* Where another user may put what he likes under a name that is not his. */
+static void links_and_pipes_are_neither_read_nor_written(void **state)
+{
+    struct fs_how how = {.mode = 0644, .owner = FS_OWNER_KEEP, .group = FS_GROUP_KEEP};
+    struct err e = ERR_INIT;
+    struct stat st;
+    struct buf text = BUF_INIT(100);
+    put("file", "secret");
+    assert_int_equal(chmod("file", 0600), 0);
+    assert_int_equal(symlink("file", "link"), 0);
+    assert_int_equal(mkfifo("pipe", 0600), 0);
+    assert_int_equal(fs_read_regular("link", &text, &st, &e), -EINVAL);
+    assert_non_null(strstr(e.msg, "link is not a regular file"));
+    assert_int_equal(fs_read_regular("pipe", &text, &st, &e), -EINVAL);
+    assert_int_equal(fs_read_regular(".", &text, NULL, &e), -EINVAL);
+    assert_int_equal(fs_read_regular("none", &text, NULL, &e), -ENOENT);
+    assert_int_equal(text.len, 0);
+    assert_int_equal(fs_read_regular("file", &text, &st, &e), 0);
+    assert_string_equal(buf_str(&text), "secret");
+    assert_int_equal(st.st_mode & 07777, 0600);
+    buf_deinit(&text);
+    assert_int_equal(fs_overwrite("link", "x", 1, &how, &e), -EINVAL);
+    assert_int_equal(fs_overwrite("pipe", "x", 1, &how, &e), -EINVAL);
+    expect("file", "secret");
+    assert_int_equal(mode_of("file") & 07777, 0600);
+}
+
 /* As somebody who may not give files away; returns the status of what runs as that. */
 static int as_nobody(int (*run)(void))
 {
@@ -374,6 +401,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(follows_links_to_what_is_not_there, setup, teardown),
         cmocka_unit_test_setup_teardown(names_what_stands_beside, setup, teardown),
         cmocka_unit_test_setup_teardown(overwrites_in_place, setup, teardown),
+        cmocka_unit_test_setup_teardown(links_and_pipes_are_neither_read_nor_written, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(gives_files_to_others, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
