@@ -6,8 +6,11 @@
  * A live file that is a mount point cannot be renamed over (EBUSY): it is put back by writing into it, and
  * the copy goes only when that is on disk.
  *
- * Failure: each operation may be repeated from its beginning after a crash anywhere in it.
- * Not done: extended attributes and ACLs of a copy that is no link.
+ * Failure: each operation may be repeated from its beginning after a crash anywhere in it. The folder may be
+ * another user's, or a container's that has it mounted: no symbolic link is followed in the last component of
+ * a live file's or copy's path, as contents are read and written with this process's rights.
+ * Not done: extended attributes and ACLs of a copy that is no link; folders on the way that somebody
+ * exchanges for links while this works.
  */
 #include "renderer/copies.h"
 
@@ -34,6 +37,13 @@ char *copy_path(const char *live, enum copy_kind kind)
     return fs_beside(live, suffixes[kind]);
 }
 
+/* With its slash. */
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? xmemdup0(path, (size_t)(slash + 1 - path)) : xstrdup("./");
+}
+
 static bool same_file(const char *a, const char *b)
 {
     struct stat x, y;
@@ -51,10 +61,7 @@ static int copy_contents(const char *from, const char *to, struct err *e)
 {
     struct stat st;
     struct buf text = BUF_INIT(COPY_FILE_MAX);
-    int r = fs_read(from, &text, e);
-    if (r == 0 && stat(from, &st) < 0) {
-        r = fs_error(e, "look at", from, errno);
-    }
+    int r = fs_read_regular(from, &text, &st, e);
     if (r == 0) {
         struct fs_how how = {.mode = st.st_mode & 07777,
                              .owner = st.st_uid,
@@ -88,6 +95,11 @@ int copy_make(const char *live, enum copy_kind kind, enum copy_state *ret, struc
             return r;
         }
     }
+    struct stat st;
+    if (lstat(copy, &st) < 0 || !S_ISREG(st.st_mode)) { /* link() takes a link by itself, too */
+        unlink(copy);
+        return err_set(e, ERR_INVALID, -EINVAL, "%s is not a regular file", live);
+    }
     *ret = COPY_FILE;
     return 0;
 }
@@ -96,10 +108,7 @@ static int write_back(const char *live, const char *copy, struct err *e)
 {
     struct stat st;
     struct buf text = BUF_INIT(COPY_FILE_MAX);
-    int r = fs_read(copy, &text, e);
-    if (r == 0 && stat(copy, &st) < 0) {
-        r = fs_error(e, "look at", copy, errno);
-    }
+    int r = fs_read_regular(copy, &text, &st, e);
     if (r == 0) {
         struct fs_how how = {.mode = st.st_mode & 07777, .owner = st.st_uid, .group = st.st_gid};
         r = fs_overwrite(live, buf_str(&text), text.len, &how, e);
@@ -120,8 +129,9 @@ static int write_back(const char *live, const char *copy, struct err *e)
 static bool same_contents(const char *a, const char *b)
 {
     struct buf x = BUF_INIT(COPY_FILE_MAX), y = BUF_INIT(COPY_FILE_MAX);
-    bool same = same_file(a, b) || (fs_read(a, &x, NULL) == 0 && fs_read(b, &y, NULL) == 0 &&
-                                    x.len == y.len && memcmp(buf_str(&x), buf_str(&y), x.len) == 0);
+    bool same = same_file(a, b) || (fs_read_regular(a, &x, NULL, NULL) == 0 &&
+                                    fs_read_regular(b, &y, NULL, NULL) == 0 && x.len == y.len &&
+                                    memcmp(buf_str(&x), buf_str(&y), x.len) == 0);
     buf_deinit(&x);
     buf_deinit(&y);
     return same;
@@ -132,55 +142,88 @@ static bool is_as_copied(const char *live, const char *copy)
 {
     struct stat x, y;
     return same_file(live, copy) ||
-           (stat(live, &x) == 0 && stat(copy, &y) == 0 && x.st_mode == y.st_mode &&
+           (lstat(live, &x) == 0 && lstat(copy, &y) == 0 && x.st_mode == y.st_mode &&
             x.st_uid == y.st_uid && x.st_gid == y.st_gid && same_contents(live, copy));
 }
 
-static int put_back_file(const char *live, const char *copy, bool *ret_changed, struct err *e)
+/* As the contract says; false, too, when there is nothing. */
+static bool is_copy(const char *live, const char *copy)
 {
-    *ret_changed = false;
+    struct stat st, of_folder, of_live;
+    CLEANUP_FREE char *folder = folder_of(copy);
+    if (lstat(copy, &st) < 0 || !S_ISREG(st.st_mode) || stat(folder, &of_folder) < 0) {
+        return false;
+    }
+    return (of_folder.st_mode & 022) == 0 || st.st_uid == 0 || st.st_uid == geteuid() ||
+           st.st_uid == of_folder.st_uid ||
+           (lstat(live, &of_live) == 0 && st.st_uid == of_live.st_uid);
+}
+
+bool copy_live_holds(const char *live, uint64_t digest)
+{
+    struct buf text = BUF_INIT(COPY_FILE_MAX);
+    bool same =
+        fs_read_regular(live, &text, NULL, NULL) == 0 && hash64(buf_str(&text), text.len) == digest;
+    buf_deinit(&text);
+    return same;
+}
+
+static int put_back_file(const char *live, const char *copy, uint64_t put, enum copy_back *ret,
+                         struct err *e)
+{
+    struct stat st;
+    *ret = COPY_BACK_SAME;
+    if (lstat(copy, &st) < 0) {
+        if (errno != ENOENT) {
+            return fs_error(e, "look at", copy, errno);
+        }
+        /* put back already, or removed by somebody */
+        *ret = copy_live_holds(live, put) ? COPY_BACK_GONE : COPY_BACK_SAME;
+        return 0;
+    }
+    if (!is_copy(live, copy)) {
+        *ret = COPY_BACK_STRANGE;
+        return 0;
+    }
     if (is_as_copied(live, copy)) {
         /* and a rename() of one name of a file over another of it would do nothing */
         return unlink(copy) < 0 && errno != ENOENT ? fs_error(e, "remove", copy, errno) : 0;
     }
     int r = 0;
     if (rename(copy, live) < 0) {
-        if (errno == ENOENT) {
-            return 0; /* put back already, or removed by somebody */
-        }
         r = errno == EBUSY ? write_back(live, copy, e) : fs_error(e, "put back", live, errno);
     }
-    *ret_changed = r == 0;
+    *ret = r == 0 ? COPY_BACK_DONE : COPY_BACK_SAME;
     return r;
 }
 
-static int put_back_absence(const char *live, uint64_t put, bool *ret_changed, struct err *e)
+static int put_back_absence(const char *live, uint64_t put, enum copy_back *ret, struct err *e)
 {
     struct stat st;
-    *ret_changed = false;
-    if (stat(live, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > COPY_FILE_MAX) {
+    *ret = COPY_BACK_SAME;
+    if (lstat(live, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > COPY_FILE_MAX) {
         return 0; /* nothing that was put here */
     }
     struct buf text = BUF_INIT(COPY_FILE_MAX);
-    int r = fs_read(live, &text, e);
+    int r = fs_read_regular(live, &text, NULL, e);
     bool ours = r == 0 && hash64(buf_str(&text), text.len) == put;
     buf_deinit(&text);
     if (ours) {
         if (unlink(live) < 0 && errno != ENOENT) {
             return fs_error(e, "remove", live, errno);
         }
-        *ret_changed = true;
+        *ret = COPY_BACK_DONE;
     }
     return r;
 }
 
 int copy_put_back(const char *live, enum copy_kind kind, enum copy_state state, uint64_t put,
-                  bool *ret_changed, struct err *e)
+                  enum copy_back *ret, struct err *e)
 {
     must(state != COPY_NONE);
     CLEANUP_FREE char *copy = copy_path(live, kind);
-    return state == COPY_FILE ? put_back_file(live, copy, ret_changed, e)
-                              : put_back_absence(live, put, ret_changed, e);
+    return state == COPY_FILE ? put_back_file(live, copy, put, ret, e)
+                              : put_back_absence(live, put, ret, e);
 }
 
 void copy_drop(const char *live, enum copy_kind kind)
@@ -194,7 +237,9 @@ int copy_to_backup(const char *live, struct err *e)
     CLEANUP_FREE char *copy = copy_path(live, COPY_BEFORE);
     char *backup = NULL;
     must(asprintf(&backup, "%s" BACKUP, live) >= 0);
-    int r = rename(copy, backup) < 0 && errno != ENOENT ? fs_error(e, "make", backup, errno) : 0;
+    int r = !is_copy(live, copy) || rename(copy, backup) == 0 || errno == ENOENT
+                ? 0
+                : fs_error(e, "make", backup, errno);
     unlink(copy); /* still there when the rename failed, or both are names of one file */
     free(backup);
     return r;
@@ -223,8 +268,7 @@ static void sweep_staged(const char *live)
     CLEANUP_FREE char *before = copy_path(live, COPY_BEFORE);
     CLEANUP_FREE char *good = copy_path(live, COPY_GOOD);
     CLEANUP_FREE char *state = fs_beside(live, ".tw-state");
-    const char *slash = strrchr(live, '/');
-    CLEANUP_FREE char *folder = slash ? xmemdup0(live, (size_t)(slash + 1 - live)) : xstrdup("./");
+    CLEANUP_FREE char *folder = folder_of(live);
     DIR *dir = opendir(folder);
     if (!dir) {
         return; /* it is not there yet, or may not be listed: then they stay */
@@ -242,12 +286,15 @@ static void sweep_staged(const char *live)
 void copy_sweep(const char *live, bool backup, bool keep_good)
 {
     CLEANUP_FREE char *before = copy_path(live, COPY_BEFORE);
+    CLEANUP_FREE char *good = copy_path(live, COPY_GOOD);
     sweep_staged(live);
-    if (backup && access(before, F_OK) == 0 && !same_contents(before, live)) {
-        (void)!copy_to_backup(live, NULL);
+    if (is_copy(live, before)) {
+        if (backup && !same_contents(before, live)) {
+            (void)!copy_to_backup(live, NULL);
+        }
+        unlink(before);
     }
-    unlink(before);
-    if (!keep_good) {
+    if (!keep_good && is_copy(live, good)) {
         copy_drop(live, COPY_GOOD);
     }
 }

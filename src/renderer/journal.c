@@ -52,16 +52,18 @@ static bool is_utf8(const char *s)
 
 static int print_file(struct json_writer *w, const struct journal_file *f, struct err *e)
 {
-    char put[DIGEST_LEN + 1];
+    char put[DIGEST_LEN + 1], put_before[DIGEST_LEN + 1];
     if (f->path[0] != '/' || !is_utf8(f->path)) {
         return err_set(e, ERR_INVALID, -EINVAL, "%s is not an absolute path in UTF-8", f->path);
     }
     snprintf(put, sizeof(put), "%016" PRIx64, f->put);
+    snprintf(put_before, sizeof(put_before), "%016" PRIx64, f->put_before);
     json_object(w);
     json_field_str(w, "path", f->path);
     json_field_str(w, "before", states[f->before]);
     json_field_str(w, "good", states[f->good]);
     json_field_str(w, "put", put);
+    json_field_str(w, "put_before", put_before);
     json_object_end(w);
     return 0;
 }
@@ -169,7 +171,8 @@ static bool parse_file(struct journal_file *f, const json *j)
     if (!path || path[0] != '/' ||
         !find_word(states, ARRAY_LEN(states), json_str(j, "before", NULL), &before) ||
         !find_word(states, ARRAY_LEN(states), json_str(j, "good", NULL), &good) ||
-        !parse_digest(json_str(j, "put", NULL), &f->put)) {
+        !parse_digest(json_str(j, "put", NULL), &f->put) ||
+        !parse_digest(json_str(j, "put_before", NULL), &f->put_before)) {
         return false;
     }
     f->before = (enum copy_state)before;

@@ -4,7 +4,8 @@
  *
  *   {"tidewaiter":"outputs","version":1,"phase":"unchecked","since":"2026-01-02T03:04:05.678Z",
  *    "since_ms":1767323045678,"owed_since_ms":0,"keeps_good":true,
- *    "files":[{"path":"/etc/nginx/conf.d/up.conf","before":"file","good":"none","put":"0123…cdef"}]}
+ *    "files":[{"path":"/etc/nginx/conf.d/up.conf","before":"file","good":"none","put":"0123…cdef",
+ *      "put_before":"0000…0000"}]}
  */
 #include "base/fs.h"
 #include "renderer/copies.h"
@@ -21,7 +22,8 @@ enum journal_phase {
 struct journal_file {
     char *path; /* real and absolute */
     enum copy_state before, good;
-    uint64_t put; /* hash64 of what is put in place */
+    uint64_t put;        /* hash64 of what is put in place */
+    uint64_t put_before; /* and of what the change before that has put there: it may be back */
 };
 
 struct journal {

@@ -21,6 +21,7 @@
 #include "base/must.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -76,6 +77,30 @@ bool live_holds(struct live *l, size_t len, uint64_t digest)
     return l->digest == digest && (size_t)l->stamp.st_size == len;
 }
 
+/*
+ * By a descriptor of the file that was looked at: whoever may write in the folder could have put a link in its
+ * place, and have any file given away.
+ */
+static int set_attributes(const struct live *l, const struct stat *seen, bool owner, bool mode,
+                          struct err *e)
+{
+    const struct target_config *c = &l->c;
+    struct stat now;
+    CLEANUP_FREE char *real = fs_real_path(c->path);
+    CLEANUP_CLOSE int fd = open(real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0) {
+        return fs_error(e, "open", c->path, errno);
+    }
+    if (fstat(fd, &now) < 0 || !S_ISREG(now.st_mode) || !same_stamp(&now, seen)) {
+        return 0; /* another one meanwhile, which is to be replaced */
+    }
+    if (owner && fchown(fd, c->owner, c->group) < 0) {
+        return fs_error(e, "set owner and group of", c->path, errno);
+    }
+    /* afterwards: a change of owner clears set-id bits */
+    return mode && fchmod(fd, c->mode) < 0 ? fs_error(e, "set the mode of", c->path, errno) : 0;
+}
+
 int live_fix_attributes(const struct live *l, struct err *e)
 {
     struct stat now;
@@ -83,17 +108,19 @@ int live_fix_attributes(const struct live *l, struct err *e)
     if (stat(c->path, &now) < 0) {
         return 0; /* there will be one, with these attributes */
     }
+    if (l->known && !same_stamp(&now, &l->stamp)) {
+        return 0; /* another one meanwhile, which is to be replaced */
+    }
     bool owner = c->owner != TARGET_OWNER_KEEP && c->owner != now.st_uid;
     bool group = c->group != TARGET_GROUP_KEEP && c->group != now.st_gid;
-    if ((owner || group) && chown(c->path, c->owner, c->group) < 0) {
-        return fs_error(e, "set owner and group of", c->path, errno);
-    }
-    /* a change of owner clears set-id bits */
     bool mode = c->mode != FS_MODE_KEEP && ((now.st_mode & 07777) != c->mode || owner || group);
-    if (mode && chmod(c->path, c->mode) < 0) {
-        return fs_error(e, "set the mode of", c->path, errno);
-    }
-    return 0;
+    return owner || group || mode ? set_attributes(l, &now, owner || group, mode, e) : 0;
+}
+
+int live_make_folder(const struct live *l, struct err *e)
+{
+    CLEANUP_FREE char *real = fs_real_path(l->c.path);
+    return fs_make_parent(real, LIVE_FOLDER, e);
 }
 
 int live_stage(struct live *l, const void *bytes, size_t len, uint64_t digest, struct err *e)
@@ -102,17 +129,10 @@ int live_stage(struct live *l, const void *bytes, size_t len, uint64_t digest, s
     const struct fs_how how = {
         .mode = l->c.mode, .owner = l->c.owner, .group = l->c.group, .durable = true};
     int r = fs_stage_as(&l->staged, l->c.path, bytes, len, &how, e);
-    if (r == -ENOENT) {
-        CLEANUP_FREE char *real = fs_real_path(l->c.path);
-        r = fs_make_parent(real, LIVE_FOLDER, e);
-        if (r == 0) {
-            r = fs_stage_as(&l->staged, l->c.path, bytes, len, &how, e);
-        }
-    }
     if (r < 0) {
         return r;
     }
-    if (stat(l->staged.path, &l->staged_stamp) < 0) {
+    if (lstat(l->staged.path, &l->staged_stamp) < 0) {
         r = fs_error(e, "look at", l->staged.path, errno);
         fs_discard(&l->staged);
         return r;
@@ -129,6 +149,7 @@ int live_set_aside(struct live *l, bool want_good, struct err *e)
     }
     free(l->real);
     l->real = xstrdup(l->staged.target);
+    l->put_before = l->put;
     l->put = l->staged_digest;
     l->touched = false;
     int r = copy_make(l->real, COPY_BEFORE, &l->before, e);
@@ -138,6 +159,7 @@ int live_set_aside(struct live *l, bool want_good, struct err *e)
     if (r < 0) {
         copy_drop(l->real, COPY_BEFORE);
         l->before = COPY_NONE;
+        l->put = l->put_before;
     }
     l->swapping = r == 0;
     return r;
@@ -151,7 +173,10 @@ static int promote_in_place(struct live *l, struct err *e)
         return fs_error(e, "replace", l->real, EBUSY);
     }
     const struct fs_how how = {.mode = l->c.mode, .owner = l->c.owner, .group = l->c.group};
-    int r = fs_read(l->staged.path, &text, e);
+    int r = fs_read_regular(l->staged.path, &text, NULL, e);
+    if (r == 0 && hash64(buf_str(&text), text.len) != l->staged_digest) {
+        r = err_set(e, ERR_CONFLICT, -EAGAIN, "somebody has changed %s", l->staged.path);
+    }
     if (r == 0) {
         l->touched = true;
         r = fs_overwrite(l->real, buf_str(&text), text.len, &how, e);
@@ -182,6 +207,13 @@ int live_promote(struct live *l, struct err *e)
     return in_place ? LIVE_E_IN_PLACE : 0;
 }
 
+bool live_is_promoted(const struct live *l)
+{
+    struct stat now;
+    return l->known && l->digest == l->put && lstat(l->real, &now) == 0 &&
+           same_stamp(&now, &l->stamp);
+}
+
 int live_retire(struct live *l, struct err *e)
 {
     int r = 0;
@@ -200,27 +232,37 @@ void live_abandon(struct live *l)
     must(!l->touched);
     copy_drop(l->real, COPY_BEFORE);
     l->before = COPY_NONE;
+    l->put = l->put_before;
     l->swapping = false;
 }
 
 int live_put_back(struct live *l, enum copy_kind kind, struct err *e)
 {
     enum copy_state *state = kind == COPY_BEFORE ? &l->before : &l->good;
-    bool changed;
+    enum copy_back back = COPY_BACK_SAME;
     if (*state == COPY_NONE) {
         return 0;
     }
     int r = 0;
     if (kind == COPY_GOOD || l->touched) {
         l->known = false;
-        r = copy_put_back(l->real, kind, *state, l->put, &changed, e);
+        r = copy_put_back(l->real, kind, *state, l->put, &back, e);
     } else {
         copy_drop(l->real, kind);
     }
-    if (r == 0) {
-        *state = COPY_NONE;
+    if (r == 0 && back == COPY_BACK_STRANGE) {
+        CLEANUP_FREE char *copy = copy_path(l->real, kind);
+        return err_set(e, ERR_INVALID, -EINVAL, "put back %s: somebody else has put %s there",
+                       l->real, copy);
     }
-    return r;
+    if (r < 0) {
+        return r;
+    }
+    *state = COPY_NONE;
+    if (kind == COPY_BEFORE) {
+        l->put = l->put_before;
+    }
+    return back == COPY_BACK_GONE ? LIVE_E_GONE : 0;
 }
 
 void live_drop_good(struct live *l)

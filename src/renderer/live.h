@@ -24,12 +24,14 @@ struct live {
     char *real; /* where the staged file goes and copies stand; NULL before the first */
     enum copy_state before, good;
     uint64_t put;                    /* digest of what the last promotion puts there */
+    uint64_t put_before;             /* and of the one before that, while swapping */
     bool swapping;                   /* set aside, and neither retired nor put back yet */
     bool touched;                    /* since then something has been done to the live file */
     bool told_in_place, told_backup; /* the operator knows */
 };
 
 #define LIVE_E_IN_PLACE 1 /* from live_promote: done, but not atomically */
+#define LIVE_E_GONE     2 /* from live_put_back: somebody has removed the copy, the file stays */
 
 void live_init(struct live *l, const struct target_config *c);
 void live_deinit(struct live *l); /* idempotent; discards what is staged, leaves copies */
@@ -43,7 +45,10 @@ bool live_holds(struct live *l, size_t len, uint64_t digest);
 /* Gives the file that is there the mode, owner and group that were asked for, where it has others. */
 int live_fix_attributes(const struct live *l, struct err *e) WARN_UNUSED;
 
-/* Writes the bytes beside the file; the folder is made when it is missing. */
+/* Makes the folder where the file is to be, when it is missing. */
+int live_make_folder(const struct live *l, struct err *e) WARN_UNUSED;
+
+/* Writes the bytes beside the file. */
 int live_stage(struct live *l, const void *bytes, size_t len, uint64_t digest,
                struct err *e) WARN_UNUSED;
 
@@ -53,12 +58,16 @@ int live_set_aside(struct live *l, bool want_good, struct err *e) WARN_UNUSED;
 /* The staged file takes the live one's place, or LIVE_E_IN_PLACE. Folders are not flushed. */
 int live_promote(struct live *l, struct err *e) WARN_UNUSED;
 
+/* The file is the very one that live_promote() has put there. */
+bool live_is_promoted(const struct live *l);
+
 /* Ends the swap: COPY_BEFORE becomes the backup where one is wanted (negative: that failed), else it goes. */
 int live_retire(struct live *l, struct err *e) WARN_UNUSED;
 
 /* Ends a swap that has not touched the file, and of which no journal tells. */
 void live_abandon(struct live *l);
 
-/* Puts back what the copy says, when there is one and the live file was touched. May be tried again. */
+/* Puts back what the copy says, when there is one and the live file was touched. May be tried again.
+ * LIVE_E_GONE; -EINVAL when what bears the copy's name is none. */
 int live_put_back(struct live *l, enum copy_kind kind, struct err *e) WARN_UNUSED;
 void live_drop_good(struct live *l);

@@ -2,7 +2,7 @@
  * Happy path: compare() says which files are not as they should be, at the price of one stat() for each that
  * nobody has touched; stage() writes those beside the live ones. outputs_swap.c changes them.
  * Failure: what was staged goes again, all of it.
- * Not done: two processes with the same outputs; knowing what a check or a reload is.
+ * Not done: knowing what a check or a reload is.
  */
 #include "renderer/outputs.h"
 
@@ -78,7 +78,13 @@ int outputs_new(struct outputs **ret, const struct target_config *files, size_t 
     *found = OUTPUTS_FOUND_CLEAN;
     int r = outputs_check_apart(o, e);
     if (r == 0 && touch) {
-        r = outputs_start(o, found, e);
+        struct err unlocked = ERR_INIT;
+        r = outputs_lock_early(o, &unlocked);
+        if (r < 0) {
+            err_set(e, unlocked.class, r, "%s", unlocked.msg);
+        } else {
+            r = outputs_start(o, found, r == OUTPUTS_E_UNLOCKED ? &unlocked : NULL, e);
+        }
     }
     if (r < 0) {
         outputs_free(o);
@@ -97,6 +103,10 @@ struct outputs *outputs_free(struct outputs *o)
     for (size_t i = 0; i < o->n; i++) {
         live_deinit(&o->files[i]);
     }
+    for (size_t i = 0; o->locks && i < o->n; i++) {
+        lock_file_release(&o->locks[i]);
+    }
+    free(o->locks);
     free(o->files);
     free(o->digests);
     free(o->differs);
@@ -154,7 +164,7 @@ bool outputs_differs(const struct outputs *o, size_t i)
 int outputs_fix_attributes(struct outputs *o, struct err *e)
 {
     must(o->touch);
-    int r = 0;
+    int r = outputs_catch_up(o, e);
     for (size_t i = 0; i < o->n && r == 0; i++) {
         r = live_fix_attributes(&o->files[i], e);
     }
@@ -169,6 +179,9 @@ int outputs_stage(struct outputs *o, struct err *e)
     int r = outputs_catch_up(o, e);
     if (r == 0) {
         r = outputs_check_apart(o, e); /* a symbolic link may lead elsewhere by now */
+    }
+    if (r == 0) {
+        r = outputs_lock(o, e);
     }
     for (size_t i = 0; i < o->n && r == 0; i++) {
         if (o->differs[i]) {

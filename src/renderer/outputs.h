@@ -40,11 +40,14 @@ struct outputs_bytes {
 
 /*
  * files (n >= 1) and their strings are borrowed. touch false: dry run, nothing is put back or written.
- * Fails when a file cannot be put back, or two paths lead to one file (-EINVAL).
+ * Fails when a file cannot be put back, two paths lead to one file (-EINVAL), or another process (or object)
+ * that is no dry run has one of the files (-EBUSY, ERR_CONFLICT).
  *
  * A journal that cannot be read, or that somebody else has written, is not acted on: the files stay, a
  * reload is owed, and outputs_note() says so. One of a run with other files is: what was unchecked is put
- * back, what is owed is owed by this run, also where this run has no reload (it settles then).
+ * back, what is owed is owed by this run, also where this run has no reload (it settles then). But only what
+ * is an output of this run, or stands in the journal's own folder: who may write in that folder could have
+ * written the journal, where root in a container is uid 0 as well. The rest stays, with a note.
  */
 int outputs_new(struct outputs **ret, const struct target_config *files, size_t n, bool keep_good,
                 bool touch, enum outputs_found *found, struct err *e) WARN_UNUSED;
@@ -74,10 +77,14 @@ int outputs_read(struct outputs *o, size_t i, struct buf *out, struct err *e) WA
 size_t outputs_compare(struct outputs *o, const struct outputs_bytes *bytes, uint64_t *ret_digest);
 bool outputs_differs(const struct outputs *o, size_t i); /* as compare() found */
 
-/* Gives the files that are there the mode, owner and group that were asked for. */
+/*
+ * Gives the files that are there the mode, owner and group that were asked for; and writes the journal that
+ * outputs_checked(), settle() or restore() could not write.
+ */
 int outputs_fix_attributes(struct outputs *o, struct err *e) WARN_UNUSED;
 
-/* Stages the files that differ, all or none; makes missing folders. */
+/* Stages the files that differ, all or none; makes missing folders. -EBUSY as for outputs_new(), where a
+ * symbolic link leads to another file by now. */
 int outputs_stage(struct outputs *o, struct err *e) WARN_UNUSED;
 /* NULL when file i is not staged. */
 const char *outputs_staged_path(const struct outputs *o, size_t i);
@@ -96,7 +103,8 @@ void outputs_discard(struct outputs *o);
 int outputs_swap(struct outputs *o, enum outputs_phase to, struct err *e) WARN_UNUSED;
 
 /* From UNCHECKED: the check said yes. owed: a reload follows. Cannot fail: a journal that cannot be
- * written now is written by a later call, and a crash until then takes the files back. */
+ * written now is written by a later call, and a crash until then takes the files back. A note names the
+ * files that somebody has replaced meanwhile: it was not those that were checked. */
 void outputs_checked(struct outputs *o, bool owed);
 
 /* From OWED: nginx runs what is in the files. */
@@ -105,6 +113,6 @@ void outputs_settle(struct outputs *o);
 /*
  * From UNCHECKED: the files from before. From OWED (keep_good): the last ones that nginx ran; SETTLED then,
  * or OUTPUTS_E_NOTHING when an earlier run has kept none. Failures may be tried again; a file whose copy
- * somebody has removed stays as it is.
+ * somebody has removed stays as it is, with a note.
  */
 int outputs_restore(struct outputs *o, struct err *e) WARN_UNUSED;

@@ -2,6 +2,7 @@
 /*
  * The insides of struct outputs, for outputs*.c alone.
  */
+#include "base/lock_file.h"
 #include "renderer/journal.h"
 #include "renderer/live.h"
 #include "renderer/outputs.h"
@@ -14,6 +15,7 @@ struct outputs {
     const struct outputs_bytes *bytes; /* of the last compare() */
     uint64_t *digests;                 /* of each of them */
     bool *differs;
+    struct lock_file *locks; /* one beside each file */
     enum outputs_phase phase;
     bool keep_good, touch;
     bool good_known; /* while OWED: what nginx runs is in the files or their COPY_GOOD */
@@ -30,8 +32,29 @@ struct outputs {
 /* What a full list cannot take is dropped. */
 void outputs_add_note(struct outputs *o, const struct err *e);
 
-/* Finds and ends what an earlier run has left, and enters the phase that follows from it. */
-int outputs_start(struct outputs *o, enum outputs_found *found, struct err *e) WARN_UNUSED;
+#define OUTPUTS_E_UNLOCKED 1 /* from outputs_lock_early */
+
+/*
+ * Locks what is not locked yet, and lets go of what is no output any more. -EBUSY names the process that
+ * publishes to one of the files. Missing folders are made.
+ */
+int outputs_lock(struct outputs *o, struct err *e) WARN_UNUSED;
+
+/*
+ * The same for a start, which may find a folder that is not there yet, or a disk that is full or read-only:
+ * OUTPUTS_E_UNLOCKED with e filled then. What cannot become right by itself is negative.
+ */
+int outputs_lock_early(struct outputs *o, struct err *e) WARN_UNUSED;
+
+/* Locks a file that is none of the outputs. */
+int outputs_lock_other(struct lock_file *ret, const char *real, struct err *e) WARN_UNUSED;
+
+/*
+ * Finds and ends what an earlier run has left, and enters the phase that follows from it. unlocked: why the
+ * files could not be locked, NULL: they are; nothing is touched then, and fails when something has to be.
+ */
+int outputs_start(struct outputs *o, enum outputs_found *found, const struct err *unlocked,
+                  struct err *e) WARN_UNUSED;
 
 /* Two of the paths lead to one file: -EINVAL. */
 int outputs_check_apart(const struct outputs *o, struct err *e) WARN_UNUSED;

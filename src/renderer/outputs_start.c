@@ -8,10 +8,13 @@
  *   refused     the last good files are put back                      SETTLED
  *   not understood, or others may have written it: nothing            OWED, as it may well be
  *
- * What is done, is done to the paths in the journal, whatever this run's outputs are; and in an order in
- * which a crash leaves something to go on with: files, folders, the journal, then copies.
+ * What is done, is done to this run's outputs and to other files in the journal's own folder, and in an
+ * order in which a crash leaves something to go on with: files, folders, the journal, then copies. Nowhere
+ * else: in a folder that a container has mounted, root of that container can write what looks like this
+ * program's own, and would reach with it what its mounts do not show.
  *
- * Failure: a file that cannot be put back ends the start with the journal as it is.
+ * Failure: a file that cannot be put back ends the start with the journal as it is. What is not to be touched
+ * (elsewhere, being published by another process, a copy that is none) gets a note and stays.
  */
 #include "renderer/outputs_self.h"
 
@@ -19,6 +22,7 @@
 #include "base/str.h"
 #include "base/wallclock.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -41,9 +45,12 @@ static void take_over(struct outputs *o, const struct journal *j)
     o->good_known = j->keeps_good && o->keep_good;
     for (size_t i = 0; i < j->n && o->good_known; i++) {
         struct live *l = find_output(o, j->files[i].path);
-        if (l && !l->real && j->files[i].good != COPY_NONE) {
-            l->real = xstrdup(j->files[i].path);
-            l->good = j->files[i].good;
+        const struct journal_file *f = &j->files[i];
+        if (l && !l->real && f->good != COPY_NONE) {
+            l->real = xstrdup(f->path);
+            l->good = f->good;
+            /* back after a trial, which the journal of what is owed was made before */
+            l->put = copy_live_holds(f->path, f->put_before) ? f->put_before : f->put;
         }
     }
 }
@@ -63,22 +70,37 @@ static void sweep(struct outputs *o, const struct journal *j)
     }
 }
 
-static int put_back(const struct journal *j, enum copy_kind kind, bool *ret_changed, struct err *e)
+static void note_left_alone(struct outputs *o, const char *path, const char *why)
+{
+    struct err note = ERR_INIT;
+    err_set(&note, ERR_CONFLICT, -EPERM,
+            "an earlier run has ended in the middle of a change; %.100s is left as it is: %.90s",
+            path, why);
+    outputs_add_note(o, &note);
+}
+
+static int put_back(struct outputs *o, const struct journal *j, enum copy_kind kind,
+                    bool *ret_changed, struct err *e)
 {
     bool any = false;
     for (size_t i = 0; i < j->n; i++) {
         const struct journal_file *f = &j->files[i];
         enum copy_state state = kind == COPY_BEFORE ? f->before : f->good;
-        bool changed = false;
-        int r = state == COPY_NONE ? 0 : copy_put_back(f->path, kind, state, f->put, &changed, e);
-        if (r == 0 && changed) {
+        enum copy_back back = COPY_BACK_SAME;
+        int r = state == COPY_NONE ? 0 : copy_put_back(f->path, kind, state, f->put, &back, e);
+        if (r == 0 && back == COPY_BACK_DONE) {
             r = fs_flush_folder(f->path, e);
         }
         if (r < 0) {
             err_wrap(e, "an earlier run has ended in the middle of a change");
             return r;
         }
-        any = any || changed;
+        any = any || back == COPY_BACK_DONE;
+        if (back == COPY_BACK_GONE) {
+            note_left_alone(o, f->path, "its copy from before is gone");
+        } else if (back == COPY_BACK_STRANGE) {
+            note_left_alone(o, f->path, "its copy from before has been exchanged");
+        }
     }
     *ret_changed = any;
     return 0;
@@ -97,9 +119,10 @@ static void not_understood(struct outputs *o, struct err *why)
 static int act(struct outputs *o, const struct journal *j, enum outputs_found *found, struct err *e)
 {
     bool changed = false;
-    int r = j->phase == JOURNAL_OWED
-                ? 0
-                : put_back(j, j->phase == JOURNAL_REFUSED ? COPY_GOOD : COPY_BEFORE, &changed, e);
+    int r =
+        j->phase == JOURNAL_OWED
+            ? 0
+            : put_back(o, j, j->phase == JOURNAL_REFUSED ? COPY_GOOD : COPY_BEFORE, &changed, e);
     if (r < 0) {
         return r;
     }
@@ -119,7 +142,67 @@ static int act(struct outputs *o, const struct journal *j, enum outputs_found *f
     return 0;
 }
 
-int outputs_start(struct outputs *o, enum outputs_found *found, struct err *e)
+/* Directly in it, so that its name cannot lead elsewhere; and itself no link. */
+static bool in_journals_folder(const struct outputs *o, const char *path)
+{
+    struct stat st;
+    const char *base = strrchr(path, '/') + 1;
+    CLEANUP_FREE char *journal = fs_real_path(o->journal);
+    size_t len = (size_t)(base - path);
+    const char *slash = strrchr(journal, '/');
+    return slash && (size_t)(slash + 1 - journal) == len && memcmp(path, journal, len) == 0 &&
+           *base && !streq(base, ".") && !streq(base, "..") &&
+           (lstat(path, &st) < 0 || S_ISREG(st.st_mode));
+}
+
+/* Takes out of the journal what is not to be touched; locks takes one for each that is no output. */
+static void keep_ours(struct outputs *o, struct journal *j, struct lock_file *locks)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < j->n; i++) {
+        struct journal_file f = j->files[i];
+        struct err why = ERR_INIT;
+        bool ours = find_output(o, f.path) != NULL;
+        if (!ours && !in_journals_folder(o, f.path)) {
+            err_set(&why, ERR_CONFLICT, -EPERM, "it is no output of this one, nor in %s's folder",
+                    o->journal);
+        } else if (!ours) {
+            ours = outputs_lock_other(&locks[n], f.path, &why) == 0;
+        }
+        if (ours) {
+            j->files[n++] = f;
+            continue;
+        }
+        if (j->phase != JOURNAL_OWED) {
+            note_left_alone(o, f.path, why.msg);
+        }
+        free(f.path);
+    }
+    j->n = n;
+}
+
+static int act_on_ours(struct outputs *o, struct journal *j, enum outputs_found *found,
+                       struct err *e)
+{
+    struct lock_file *locks = xcalloc(j->n + 1, sizeof(locks[0]));
+    const size_t n = j->n;
+    for (size_t i = 0; i < n; i++) {
+        locks[i] = (struct lock_file)LOCK_FILE_NULL;
+    }
+    keep_ours(o, j, locks);
+    int r = act(o, j, found, e);
+    if (r == 0) {
+        sweep(o, j);
+    }
+    for (size_t i = 0; i < n; i++) {
+        lock_file_release(&locks[i]);
+    }
+    free(locks);
+    return r;
+}
+
+int outputs_start(struct outputs *o, enum outputs_found *found, const struct err *unlocked,
+                  struct err *e)
 {
     struct journal j = {0};
     struct err why = ERR_INIT;
@@ -130,9 +213,18 @@ int outputs_start(struct outputs *o, enum outputs_found *found, struct err *e)
         *found = OUTPUTS_FOUND_OWED;
         return 0; /* no sweeping either: who repairs this by hand may want the copies */
     }
-    r = r == JOURNAL_E_NONE ? 0 : act(o, &j, found, e);
-    if (r == 0) {
-        sweep(o, &j);
+    if (r == JOURNAL_E_NONE) {
+        r = 0;
+        if (!unlocked) {
+            sweep(o, &j);
+        }
+    } else if (!unlocked) {
+        r = act_on_ours(o, &j, found, e);
+    } else if (j.phase == JOURNAL_OWED) {
+        r = act(o, &j, found, e);
+    } else {
+        r = err_set(e, unlocked->class, unlocked->code,
+                    "an earlier run has ended in the middle of a change: %s", unlocked->msg);
     }
     journal_deinit(&j);
     return r;

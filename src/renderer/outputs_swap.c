@@ -56,7 +56,8 @@ static struct journal describe(const struct outputs *o, enum journal_phase phase
                 (struct journal_file){.path = l->real,
                                       .before = phase == JOURNAL_UNCHECKED ? l->before : COPY_NONE,
                                       .good = l->good,
-                                      .put = l->put};
+                                      .put = l->put,
+                                      .put_before = l->put_before};
         }
     }
     return j;
@@ -214,15 +215,30 @@ static int promote(struct outputs *o, struct err *e)
     return flush_folders(o, e);
 }
 
-/* From UNCHECKED, or what would become it: to where the swap began. */
-static int take_back(struct outputs *o, struct err *e)
+/* Each, also behind one that fails; returns the first failure. */
+static int put_back(struct outputs *o, enum copy_kind kind, const char *what_stays, struct err *e)
 {
     int first = 0;
     for (size_t i = 0; i < o->n; i++) {
         struct live *l = &o->files[i];
-        int r = l->swapping ? live_put_back(l, COPY_BEFORE, first == 0 ? e : NULL) : 0;
-        first = first == 0 ? r : first;
+        bool concerned = kind == COPY_GOOD || l->swapping;
+        int r = concerned ? live_put_back(l, kind, first == 0 ? e : NULL) : 0;
+        if (r == LIVE_E_GONE) {
+            struct err note = ERR_INIT;
+            err_set(&note, ERR_CONFLICT, -ENOENT, "%s: its copy from before is gone, so %s stays",
+                    l->c.path, what_stays);
+            outputs_add_note(o, &note);
+        } else if (first == 0) {
+            first = r;
+        }
     }
+    return first;
+}
+
+/* From UNCHECKED, or what would become it: to where the swap began. */
+static int take_back(struct outputs *o, const char *what_stays, struct err *e)
+{
+    int first = put_back(o, COPY_BEFORE, what_stays, e);
     if (first == 0) {
         first = flush_folders(o, e);
     }
@@ -273,7 +289,7 @@ int outputs_swap(struct outputs *o, enum outputs_phase to, struct err *e)
         return 0;
     }
     set_phase(o, OUTPUTS_UNCHECKED);
-    if (take_back(o, &why) < 0) {
+    if (take_back(o, "the new file", &why) < 0) {
         outputs_discard(o);
         return err_set(e, why.class, r,
                        "%.110s; what had been changed by then could not be put back: %.110s",
@@ -285,6 +301,16 @@ int outputs_swap(struct outputs *o, enum outputs_phase to, struct err *e)
 void outputs_checked(struct outputs *o, bool owed)
 {
     must(o->phase == OUTPUTS_UNCHECKED);
+    for (size_t i = 0; i < o->n; i++) {
+        if (o->files[i].swapping && !live_is_promoted(&o->files[i])) {
+            struct err note = ERR_INIT;
+            err_set(&note, ERR_CONFLICT, -EAGAIN,
+                    "somebody has replaced %s while it was being checked: what is there now has "
+                    "not been checked",
+                    o->files[i].c.path);
+            outputs_add_note(o, &note);
+        }
+    }
     enter(o, owed ? OUTPUTS_OWED : OUTPUTS_SETTLED,
           !owed               ? 0
           : o->owed_since > 0 ? o->owed_since
@@ -299,11 +325,7 @@ void outputs_settle(struct outputs *o)
 
 static int put_back_good(struct outputs *o, struct err *e)
 {
-    int first = 0;
-    for (size_t i = 0; i < o->n; i++) {
-        int r = live_put_back(&o->files[i], COPY_GOOD, first == 0 ? e : NULL);
-        first = first == 0 ? r : first;
-    }
+    int first = put_back(o, COPY_GOOD, "the file that nginx has refused", e);
     for (size_t i = 0; i < o->n && first == 0; i++) {
         first = o->files[i].real ? fs_flush_folder(o->files[i].real, e) : 0;
     }
@@ -315,15 +337,7 @@ static int restore_good(struct outputs *o, struct err *e)
 {
     bool any = false;
     for (size_t i = 0; i < o->n; i++) {
-        struct live *l = &o->files[i];
-        any = any || l->good != COPY_NONE;
-        if (l->good == COPY_ABSENT) {
-            struct buf text = BUF_INIT(COPY_FILE_MAX);
-            if (live_read(l, &text, NULL) == 0) {
-                l->put = l->digest;
-            }
-            buf_deinit(&text);
-        }
+        any = any || o->files[i].good != COPY_NONE;
     }
     if (!any && !o->refused) {
         return OUTPUTS_E_NOTHING;
@@ -342,5 +356,6 @@ static int restore_good(struct outputs *o, struct err *e)
 int outputs_restore(struct outputs *o, struct err *e)
 {
     must(o->touch && o->phase != OUTPUTS_SETTLED);
-    return o->phase == OUTPUTS_UNCHECKED ? take_back(o, e) : restore_good(o, e);
+    return o->phase == OUTPUTS_UNCHECKED ? take_back(o, "the file that failed its check", e)
+                                         : restore_good(o, e);
 }

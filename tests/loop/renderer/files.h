@@ -170,7 +170,7 @@ static inline size_t names_with(const char *path, const char *part)
 static inline void expect_no_leftovers(const struct files *f)
 {
     for (size_t i = 0; i < f->n; i++) {
-        if (names_with(f->path[i], ".tw-") > 0) {
+        if (names_with(f->path[i], ".tw-") > names_with(f->path[i], ".tw-lock")) {
             char command[300];
             snprintf(command, sizeof(command), "ls -la '%s'/*", f->dir);
             (void)!system(command);

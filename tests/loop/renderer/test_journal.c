@@ -6,7 +6,11 @@
 #include "renderer/journal.h"
 
 static struct journal_file files[] = {
-    {.path = (char *)"/etc/nginx/up.conf", .before = COPY_FILE, .good = COPY_ABSENT, .put = 1},
+    {.path = (char *)"/etc/nginx/up.conf",
+     .before = COPY_FILE,
+     .good = COPY_ABSENT,
+     .put = 1,
+     .put_before = 2},
     {.path = (char *)"/odd \"name\"\n\xc3\xa4",
      .before = COPY_NONE,
      .good = COPY_FILE,
@@ -50,6 +54,7 @@ static void what_is_written_is_read(void **state)
             assert_int_equal(back.files[i].before, files[i].before);
             assert_int_equal(back.files[i].good, files[i].good);
             assert_true(back.files[i].put == files[i].put);
+            assert_true(back.files[i].put_before == files[i].put_before);
         }
         journal_deinit(&back);
     }
@@ -84,6 +89,7 @@ static void words_and_types_are_checked(void **state)
         {"\"file\"", "\"files\""},
         {"\"absent\"", "1"},
         {"0001\"", "000g\""},
+        {"0002\"", "000g\""},
         {"\"files\":[", "\"files\":[7,"},
     };
     char *dir = loop_mkdir();

@@ -5,6 +5,8 @@
 
 #include <time.h>
 
+#include "base/lock_file.h"
+
 static const char *const one[] = {"one a\n", "one b\n", "one c\n"};
 static const char *const two[] = {"two a\n", "two b\n", "two c\n"};
 static const char *const three[] = {"two a\n", "three b\n", "two c\n"};
@@ -178,14 +180,18 @@ static void what_is_owed_outlives_the_run(void **state)
     files_deinit(&f);
 }
 
-/* The next run has other outputs. */
+/* The next run has other outputs: what stands in the journal's folder is put back, what stands elsewhere is
+ * named. */
 static void a_journal_of_other_files_is_acted_on(void **state)
 {
     struct files f;
+    struct lock_file lock = LOCK_FILE_NULL;
+    char holder[LOCK_FILE_HOLDER_MAX];
     files_init(&f, 3);
-    f.n = 2;
-    put(f.path[0], one[0]);
-    put(f.path[1], one[1]);
+    snprintf(f.path[1], sizeof(f.path[1]), "%s/a/other.conf", f.dir);
+    for (size_t i = 0; i < 3; i++) {
+        put(f.path[i], one[i]);
+    }
     files_start(&f);
     files_swap(&f, two, OUTPUTS_UNCHECKED);
     f.n = 1;
@@ -193,18 +199,105 @@ static void a_journal_of_other_files_is_acted_on(void **state)
     assert_int_equal(f.found, OUTPUTS_FOUND_TAKEN_BACK);
     expect(f.path[0], one[0]);
     expect(f.path[1], one[1]);
-    f.n = 3;
+    expect(f.path[2], two[2]);
+    expect(beside(f.path[2], ".tw-before"), one[2]);
+    assert_int_equal(notes(&f, "c/up.conf is left as it is: it is no output of this one"), 1);
     expect_no_leftovers(&f);
+    files_start(&f);
+    assert_int_equal(f.found, OUTPUTS_FOUND_CLEAN);
+
+    /* another process has it by now */
+    f.n = 2;
+    files_start(&f);
+    files_swap(&f, two, OUTPUTS_UNCHECKED);
+    f.o = outputs_free(f.o);
+    f.n = 1;
+    assert_int_equal(
+        lock_file_take(&lock, beside(f.path[1], ".tw-lock"), 0600, "process 7\n", holder, NULL), 0);
+    files_start(&f);
+    expect(f.path[0], one[0]);
+    expect(f.path[1], two[1]);
+    assert_int_equal(notes(&f, "(process 7)"), 1);
+    lock_file_release(&lock);
+    assert_int_equal(unlink(beside(f.path[1], ".tw-before")), 0);
 
     f.n = 2;
     files_start(&f);
+    files_swap(&f, one, OUTPUTS_SETTLED);
     files_swap(&f, two, OUTPUTS_OWED);
     f.n = 1;
     files_start(&f);
     assert_int_equal(f.found, OUTPUTS_FOUND_OWED);
     expect(f.path[1], two[1]);
     outputs_settle(f.o);
-    f.n = 3;
+    expect_no_leftovers(&f);
+    files_deinit(&f);
+}
+
+/* nginx refuses: what stands where there was no file goes if it was put there, and stays if it was not. */
+static void a_file_by_hand_stays_when_the_last_good_ones_come_back(void **state)
+{
+    struct files f;
+    for (int how = 0; how < 6; how++) {
+        files_init(&f, 2);
+        put(f.path[0], one[0]);
+        files_start(&f);
+        files_swap(&f, two, OUTPUTS_OWED);
+        if (how >= 2) { /* with a trial in between, of which nothing remains */
+            files_swap(&f, one, OUTPUTS_UNCHECKED);
+            if (how < 4) {
+                assert_int_equal(outputs_restore(f.o, NULL), 0);
+                files_swap(&f, three, OUTPUTS_UNCHECKED);
+                assert_int_equal(outputs_restore(f.o, NULL), 0);
+            }
+        }
+        if (how % 2 == 1 || how >= 4) {
+            files_start(&f);
+            assert_int_equal(outputs_phase(f.o), OUTPUTS_OWED);
+        }
+        expect_all(&f, two);
+        bool by_hand = how % 3 == 0;
+        if (by_hand) {
+            put(f.path[1], "by hand");
+        }
+        assert_int_equal(outputs_restore(f.o, NULL), 0);
+        expect(f.path[0], one[0]);
+        expect(f.path[1], by_hand ? "by hand" : NULL);
+        expect_no_leftovers(&f);
+        files_deinit(&f);
+    }
+}
+
+/* The journal of what a check or a reload has ended is written by a pass that has nothing to change. */
+static void a_journal_that_is_behind_is_caught_up_with(void **state)
+{
+    struct files f;
+    struct err e = ERR_INIT;
+    char journal[512], aside[300];
+    files_init(&f, 1);
+    snprintf(journal, sizeof(journal), "%s", beside(f.path[0], ".tw-state"));
+    snprintf(aside, sizeof(aside), "%s/aside", f.dir);
+    files_start(&f);
+    for (int i = 0; i < 2; i++) {
+        files_swap(&f, i == 0 ? one : two, i == 0 ? OUTPUTS_UNCHECKED : OUTPUTS_OWED);
+        /* a folder in its place can be neither replaced nor removed */
+        assert_int_equal(rename(journal, aside), 0);
+        assert_int_equal(mkdir(journal, 0755), 0);
+        if (i == 0) {
+            outputs_checked(f.o, true);
+            assert_int_equal(outputs_phase(f.o), OUTPUTS_OWED);
+        } else {
+            outputs_settle(f.o);
+        }
+        assert_int_equal(notes(&f, "a crash now"), 1);
+        assert_true(outputs_fix_attributes(f.o, &e) < 0);
+        assert_int_equal(rmdir(journal), 0);
+        assert_int_equal(rename(aside, journal), 0);
+        assert_int_equal(outputs_fix_attributes(f.o, &e), 0);
+        files_start(&f);
+        assert_int_equal(f.found, i == 0 ? OUTPUTS_FOUND_OWED : OUTPUTS_FOUND_CLEAN);
+        expect(f.path[0], i == 0 ? one[0] : two[0]);
+    }
     expect_no_leftovers(&f);
     files_deinit(&f);
 }
@@ -572,6 +665,8 @@ int main(void)
         cmocka_unit_test(the_last_good_files_come_back),
         cmocka_unit_test(what_is_owed_outlives_the_run),
         cmocka_unit_test(a_journal_of_other_files_is_acted_on),
+        cmocka_unit_test(a_file_by_hand_stays_when_the_last_good_ones_come_back),
+        cmocka_unit_test(a_journal_that_is_behind_is_caught_up_with),
         cmocka_unit_test(strange_journals_are_not_acted_on),
         cmocka_unit_test(a_file_of_somebody_else_is_not_removed),
         cmocka_unit_test(names_that_a_crash_left_are_swept),
