@@ -62,7 +62,11 @@ static int prepare_output(struct render_run *run, const char *name, const char *
     if (!path) {
         return 0;
     }
-    int r = fs_replaceable(path, e);
+    int r = str_ends(path, "/") ? err_set(e, ERR_INVALID, -EINVAL, "%s names a folder", path)
+            : str_starts(path, "/dev/") || str_starts(path, "/proc/")
+                ? err_set(e, ERR_INVALID, -EINVAL,
+                          "%s is no place for a file; without an output it goes to stdout", path)
+                : fs_replaceable(path, e);
     if (r < 0) {
         options_blame(&s->base, name, 0, e);
         return r;
@@ -88,6 +92,18 @@ static int prepare_commands(struct render_run *run, struct err *e)
         options_blame(&s->base, "reload", 0, e);
     }
     return r;
+}
+
+static int prepare_expected(const struct render_settings *s, struct err *e)
+{
+    for (size_t i = 0; i < s->expect.n; i++) {
+        int r = nginx_name_check(s->expect.items[i], e);
+        if (r < 0) {
+            options_blame(&s->base, "expect", i, e);
+            return r;
+        }
+    }
+    return 0;
 }
 
 static int prepare(void *ctx, struct err *e)
@@ -119,7 +135,10 @@ static int prepare(void *ctx, struct err *e)
         .dry_run = s->dry_run,
         .diff = s->diff,
     };
-    r = prepare_output(run, "output", s->output, NGINX_HTTP, e);
+    r = prepare_expected(s, e);
+    if (r == 0) {
+        r = prepare_output(run, "output", s->output, NGINX_HTTP, e);
+    }
     if (r == 0) {
         r = prepare_output(run, "stream-output", s->stream_output, NGINX_STREAM, e);
     }
@@ -136,7 +155,8 @@ static void announce(const struct render_run *run)
     const struct renderer_options *o = &run->options;
     if (o->n_outputs > 0 && !o->once && !o->dry_run && !o->diff) {
         log_info("starting", "version", TIDEWAITER_VERSION, "registry", buf_str(&uri), "output",
-                 o->outputs[0].file.path, NULL);
+                 o->outputs[0].file.path, o->n_outputs > 1 ? "stream_output" : NULL,
+                 o->outputs[1].file.path, NULL);
     }
     buf_deinit(&uri);
     start_warn_password(&run->uri);

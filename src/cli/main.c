@@ -2,9 +2,11 @@
  * Entry: finds the command. The only file that decides the exit status of the process. One word is not a
  * command of people's: the renderer runs this program with it for each check in place.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/str.h"
 #include "cli/command.h"
 #include "renderer/in_place.h"
@@ -27,8 +29,23 @@ static const struct subcommand *linked(const char *program)
     return c && c->link ? c : NULL;
 }
 
+/*
+ * A descriptor below 3 that was closed would become some socket or file of ours, and what is meant for
+ * stdout or the log would go there. Reading from stdin and writing to stdout still fail.
+ */
+static void fill_standard_descriptors(void)
+{
+    static const int modes[] = {O_WRONLY, O_RDONLY, O_WRONLY};
+    for (int fd = 0; fd < (int)ARRAY_LEN(modes); fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) < 0) {
+            return; /* without /dev/null this is the least of the troubles */
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
+    fill_standard_descriptors();
     if (argc > 1 && streq(argv[1], IN_PLACE_WORD)) {
         return in_place_main(argc, argv);
     }

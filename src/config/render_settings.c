@@ -235,10 +235,28 @@ static int resolve_owner(struct render_settings *s, struct err *e)
     return r;
 }
 
+/* An empty name is a variable that was not set, not the wish for stdout. */
+static int check_named(const struct render_settings *s, const char *option, const char *path,
+                       struct err *e)
+{
+    if (path || options_origin(&s->base, option)->source <= OPTION_FROM_DEFAULT) {
+        return 0;
+    }
+    int r = err_set(e, ERR_INVALID, -EINVAL, "empty; name a file, or leave the option out");
+    options_blame(&s->base, option, 0, e);
+    return r;
+}
+
 static int finish(struct options_base *base, struct err *e)
 {
     struct render_settings *s = container_of(base, struct render_settings, base);
-    int r = check_together(s, e);
+    int r = check_named(s, "output", s->output, e);
+    if (r == 0) {
+        r = check_named(s, "stream-output", s->stream_output, e);
+    }
+    if (r == 0) {
+        r = check_together(s, e);
+    }
     if (r == 0) {
         r = resolve_owner(s, e);
     }

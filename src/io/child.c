@@ -156,6 +156,9 @@ static void finish(struct io_defer *d)
 {
     struct child_process *p = container_of(d, struct child_process, finish);
     struct child_job *j = p->job;
+    for (size_t i = 0; i < p->output.len; i++) {
+        p->output.data[i] = p->output.data[i] ? p->output.data[i] : '?';
+    }
     struct child_result res = {
         .code = p->code,
         .exit_status = p->exit_status,

@@ -10,10 +10,11 @@
 #define CHILD_OUTPUT_MAX (64u * 1024)
 
 struct child_result {
-    int code;           /* 0: it ran and ended; -ETIMEDOUT, -ECANCELED */
-    int exit_status;    /* 0..255, or -1 when a signal ended it */
-    int signal;         /* that signal, or 0 */
-    const char *output; /* stdout and stderr together, cut at CHILD_OUTPUT_MAX; borrowed */
+    int code;        /* 0: it ran and ended; -ETIMEDOUT, -ECANCELED */
+    int exit_status; /* 0..255, or -1 when a signal ended it */
+    int signal;      /* that signal, or 0 */
+    const char
+        *output; /* stdout and stderr together, cut at CHILD_OUTPUT_MAX, NUL as '?'; borrowed */
 };
 
 struct child_job {

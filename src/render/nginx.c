@@ -293,17 +293,27 @@ static int compare_strings(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+int nginx_name_check(const char *name, struct err *e)
+{
+    CLEANUP_FREE char *lower = xstrdup(name);
+    str_lower(lower);
+    if (!view_name_ok(lower, strlen(lower))) {
+        return err_set(e, ERR_INVALID, -EINVAL,
+                       "expected service \"%s\": a name of an upstream is 1 to %d characters of "
+                       "[a-z0-9._-]",
+                       name, SERVICE_NAME_MAX);
+    }
+    return 0;
+}
+
 int nginx_engine_new(struct engine **ret, const struct nginx_options *o, struct err *e)
 {
     struct arena strings = ARENA_NULL;
     const char **globs = copy_lower(&strings, o->services, o->n_services);
     const char **expect = copy_lower(&strings, o->expect, o->n_expect);
     for (size_t i = 0; i < o->n_expect; i++) {
-        if (!view_name_ok(expect[i], strlen(expect[i]))) {
-            int r = err_set(e, ERR_INVALID, -EINVAL,
-                            "expected service \"%s\": a name of an upstream is 1 to %d characters "
-                            "of [a-z0-9._-]",
-                            o->expect[i], SERVICE_NAME_MAX);
+        int r = nginx_name_check(o->expect[i], e);
+        if (r < 0) {
             arena_deinit(&strings);
             return r;
         }

@@ -33,6 +33,9 @@ struct nginx_options {
     enum nginx_empty empty;
 };
 
+/* -EINVAL (ERR_INVALID) for what cannot be the name of an upstream, in whatever case. */
+int nginx_name_check(const char *name, struct err *e) WARN_UNUSED;
+
 /*
  * Options are copied; globs and names are taken in lower case. -EINVAL (ERR_INVALID) names the expected
  * name that cannot be an upstream.

@@ -62,6 +62,9 @@ int command_parse(struct command *ret, const char *text, struct err *e)
         argv = shell_vector(text);
     } else {
         CLEANUP_JSON json *array = NULL;
+        if (strstr(text, "\\u0000")) {
+            return err_set(e, ERR_INVALID, -EINVAL, "%s: an argument cannot hold a NUL", text);
+        }
         int r = json_parse(&array, text, strlen(text), e);
         if (r < 0) {
             return r;

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/statvfs.h>
 
 #define LINKS_MAX 40u /* as the kernel follows */
 
@@ -68,12 +69,34 @@ int in_place_fault(struct err *e, int errnum, const char *fmt, ...)
     return err_set(e, ERR_TRANSIENT, -errnum, "%.180s: %s", tried, why ? why : "unknown error");
 }
 
+/* The flags that a remount has to repeat: in a user namespace they are locked. */
+static unsigned long flags_of(const char *path)
+{
+    static const struct {
+        unsigned long st, ms;
+    } flags[] = {{ST_NOSUID, MS_NOSUID},         {ST_NODEV, MS_NODEV},
+                 {ST_NOEXEC, MS_NOEXEC},         {ST_NOATIME, MS_NOATIME},
+                 {ST_NODIRATIME, MS_NODIRATIME}, {ST_RELATIME, MS_RELATIME}};
+    struct statvfs st;
+    unsigned long found = 0;
+    if (statvfs(path, &st) == 0) {
+        for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+            found |= st.f_flag & flags[i].st ? flags[i].ms : 0;
+        }
+    }
+    return found;
+}
+
 int in_place_bind(int fd, const char *path, struct err *e)
 {
     char source[64];
     snprintf(source, sizeof(source), "/proc/self/fd/%d", fd);
     if (mount(source, path, NULL, MS_BIND, NULL) < 0) {
         return in_place_fault(e, errno, "mounting the staged file over %s", path);
+    }
+    /* what was judged is what goes live: the judge may not write to it */
+    if (mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | flags_of(path), NULL) < 0) {
+        return in_place_fault(e, errno, "making the staged file read-only over %s", path);
     }
     return 0;
 }

@@ -60,6 +60,7 @@ struct publish_config {
     struct nginx_control *nginx;  /* NULL: none */
     unsigned old_workers;         /* more than these still shutting down: the next change waits */
     msec_t old_workers_wait;      /* so long at most */
+    bool once;                    /* nobody waits for a later try */
     bool strict;                  /* a refused candidate is rejected whole */
     bool dry_run;                 /* print what would be written, touch nothing */
     bool diff;                    /* print how it differs, touch nothing */

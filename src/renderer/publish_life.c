@@ -66,7 +66,8 @@ int publish_new(struct publish **ret, struct io *io, const struct publish_config
     crowd_init(&p->crowd, c->old_workers, c->old_workers_wait);
     bool quiet = c->n_files == 0 || c->dry_run || c->diff;
     check_init(&p->check, io, quiet ? NULL : c->check, quiet ? NULL : c->nginx);
-    reload_init(&p->reload, io, quiet ? NULL : c->reload, quiet ? NULL : c->nginx, seed + 1);
+    reload_init(&p->reload, io, quiet ? NULL : c->reload, quiet ? NULL : c->nginx, c->once,
+                seed + 1);
     int r = c->n_files ? open_outputs(p, e) : 0;
     if (r < 0) {
         publish_free(p);
@@ -182,6 +183,9 @@ void publish_describe(const struct publish *p, struct json_writer *w)
     }
     json_array_end(w);
     json_field_bool(w, "rejected", p->rejection.state != REJECTION_S_NONE && p->rejection.whole);
+    msec_t due = rejection_due(&p->rejection);
+    put_time(w, "next_try",
+             due == MSEC_NEVER ? 0 : clock_wall() + due - msec_min(due, io_now(p->io)));
     json_field_bool(w, "reload_owed", owed);
     json_field_str(w, "failure", p->failure.class == ERR_NONE ? NULL : p->failure.msg);
 }

@@ -2,9 +2,10 @@
  * What becomes of a candidate that the check, or nginx at its reload, did not take.
  *
  * Happy path: the words name a place in our files, that is left out, and the same pass renders again.
- * Failure modes: no such place, too many of them, or --strict: the candidate is rejected as a whole, and its
- * bytes wait (render/rejection.h). Files that were put in place are taken back first; where that fails,
- * every pass begins with it.
+ * Failure modes: no such place, or --strict: the candidate is rejected as a whole, and its bytes wait
+ * (render/rejection.h). So many places that one pass does not find them all: what is left out so far stays
+ * left out, and the next pass goes on from there. Files that were put in place are taken back first; where
+ * that fails, every pass begins with it.
  * Not done: finding the place; that is the renderer's, behind refused().
  */
 #include "renderer/publish.h"
@@ -17,9 +18,11 @@
 #include "renderer/publish_internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
-#define ROUNDS_MAX 16u
+#define MESSAGE_MAX 200
+#define ROUNDS_MAX  64u /* in one pass; each costs a check */
 
 static void take_back_failed(struct publish *p, struct err *e, const char *what)
 {
@@ -56,7 +59,7 @@ static bool drop_candidate(struct publish *p)
 
 static bool leave_out(struct publish *p, const char *said)
 {
-    if (p->c.strict || p->stopping || p->rounds == ROUNDS_MAX) {
+    if (p->c.strict || p->stopping) {
         return false;
     }
     struct blame_file *files = xcalloc(p->n, sizeof(*files));
@@ -76,20 +79,37 @@ static bool leave_out(struct publish *p, const char *said)
     return left_out;
 }
 
-static void reject(struct publish *p, const char *msg, const char *name, const char *why,
+static void reject(struct publish *p, const char *what, const char *name, const char *why,
                    const char *said)
 {
     p->outcome = PUBLISH_REJECTED;
     if (p->stopping) {
         return;
     }
-    if (rejection_refused(&p->rejection, p->first, io_now(p->io))) {
+    msec_t now = io_now(p->io);
+    if (rejection_refused(&p->rejection, p->first, now)) {
+        char msg[MESSAGE_MAX];
+        snprintf(msg, sizeof(msg), "%s; trying again with the next change, or in %llu s", what,
+                 (unsigned long long)((rejection_due(&p->rejection) - now) / MSEC_PER_SEC));
         output_log_failure(msg, name, why, said);
     }
     /* that did not help, so it was not what is wrong */
     if (p->rounds > 0) {
         p->events->readmit(p->ctx);
     }
+}
+
+/* After a part was left out, and the refused files are out of the way. */
+static void next_round(struct publish *p)
+{
+    struct err e = ERR_INIT;
+    if (p->rounds < ROUNDS_MAX) {
+        publish_render(p);
+        return;
+    }
+    (void)err_set(&e, ERR_TRANSIENT, -ELOOP,
+                  "nginx has refused %u parts one after the other, going on soon", p->rounds);
+    publish_pass_failed(p, &e);
 }
 
 /* ---- by the check ---- */
@@ -105,7 +125,7 @@ void publish_check_refused(struct publish *p, const struct check_result *res)
         return;
     }
     if (left_out) {
-        publish_render(p);
+        next_round(p);
     } else {
         publish_reload_or_idle(p);
     }
@@ -130,8 +150,9 @@ void publish_check_unanswered(struct publish *p, const struct check_result *res)
 
 static const char *refusal_text(int restored)
 {
-    return restored == 0
-               ? "nginx refused the reload, the last files that it took are back"
+    return restored == 0 ? "nginx refused the reload, the last files that it took are back"
+           : restored < 0
+               ? "nginx refused the reload, the last files that it took are to be put back"
                : "nginx refused the reload, and the files that it took last are not known";
 }
 
@@ -159,7 +180,7 @@ void publish_reload_refused(struct publish *p, const struct reload_result *res)
         p->events->restored(p->ctx);
     }
     if (left_out && r >= 0) {
-        publish_render(p);
+        next_round(p);
         return;
     }
     if (!ours) {

@@ -18,9 +18,9 @@
 #define RETRY_MAX       (60 * MSEC_PER_SEC)
 
 void reload_init(struct reload *r, struct io *io, const struct command *command,
-                 struct nginx_control *nginx, uint64_t seed)
+                 struct nginx_control *nginx, bool once, uint64_t seed)
 {
-    *r = (struct reload){.io = io, .command = command, .nginx = nginx};
+    *r = (struct reload){.io = io, .command = command, .nginx = nginx, .once = once};
     backoff_init(&r->backoff, RETRY_MIN, RETRY_MAX, seed);
 }
 
@@ -51,7 +51,11 @@ bool reload_running(const struct reload *r)
 
 static void note_failure(struct reload *r, const char *why, const char *said)
 {
-    if (r->last) {
+    if (r->once) {
+        output_log_failure("reload failed, the file is live but not in use; it stays owed to the "
+                           "next run",
+                           reload_name(r), why, said);
+    } else if (r->last) {
         output_log_failure("stopping before the reload has succeeded, it stays owed",
                            reload_name(r), why, said);
     } else if (!r->failing) {

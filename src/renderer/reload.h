@@ -35,7 +35,8 @@ struct reload {
     bool asking; /* nginx is being told */
     msec_t due;  /* not before */
     bool failing;
-    bool last; /* there is no later: say so when it fails */
+    bool once; /* this process makes one try only */
+    bool last; /* it stops: say so when the try fails */
     struct backoff backoff;
     void (*done)(void *ctx, const struct reload_result *res);
     void *ctx;
@@ -43,7 +44,7 @@ struct reload {
 
 /* Everything is borrowed. With neither command nor nginx there is no reload. */
 void reload_init(struct reload *r, struct io *io, const struct command *command,
-                 struct nginx_control *nginx, uint64_t seed);
+                 struct nginx_control *nginx, bool once, uint64_t seed);
 
 bool reload_wanted(const struct reload *r);
 /* The files have changed: what failed before may be tried at once. */

@@ -228,6 +228,7 @@ static int open_publish(struct renderer *r, struct err *e)
         .nginx = o->nginx,
         .old_workers = o->old_workers,
         .old_workers_wait = o->wait_max,
+        .once = r->one_shot,
         .strict = o->strict,
         .dry_run = o->dry_run,
         .diff = o->diff,

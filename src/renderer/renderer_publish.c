@@ -117,7 +117,7 @@ int renderer_adopt_files(struct renderer *r, struct err *e)
         if (err < 0) {
             return err;
         }
-        if (skipped > 0) {
+        if (skipped > 0 && !r->settled) {
             log_warn("the file has lines that were not written by this program, they will go",
                      "file", r->o.outputs[i].file.path, "lines", LOG_U(skipped), NULL);
         }

@@ -14,6 +14,7 @@ import pytest
 
 from rig.backends import Backend
 from rig.nginx import parse_upstreams
+from rig.tidewaiter import clean_environment
 from rig.wait import until, until_equal
 
 
@@ -63,8 +64,8 @@ def assert_valid(nginx):
 
 
 def clean(folder):
-    """No file of the publisher's own is left beside the output."""
-    return not [name for name in os.listdir(folder) if ".tw-" in name]
+    """No file of the publisher's own is left beside the output but its locks."""
+    return not [name for name in os.listdir(folder) if ".tw-" in name and not name.endswith(".tw-lock")]
 
 
 def state(renderer):
@@ -155,6 +156,21 @@ def test_upstream_that_the_operator_defines_too(tw, records, make_nginx, backend
     nginx.serves("web", [ours.address])
 
 
+def test_more_refusals_than_one_pass_looks_for(tw, records, make_nginx, backends):
+    """Seventy upstreams that the operator defines too: what was found so far is kept."""
+    own, api = backends(n=2)
+    blocks = " ".join(f"upstream d{n} {{ server {own.address}; }}" for n in range(70))
+    nginx = make_nginx(service=None, http=blocks)
+    nginx.start()
+    for n in range(70):
+        put(records, f"d{n}", api)
+    put(records, "api", api)
+    renderer = tw.render(records.uri, *options(nginx))
+    nginx.serves("api", [api.address], timeout=60)
+    assert "going on soon" in renderer.err()
+    assert list(parse_upstreams(nginx.upstreams.read_text())) == ["api"]
+
+
 def test_strict_keeps_the_old_file(tw, records, make_nginx, backends):
     own, ours, api = backends(n=3)
     nginx = make_nginx(service=None, http=f"upstream web {{ server {own.address}; }}")
@@ -189,6 +205,14 @@ def test_check_that_fails_then_passes(tw, records, nginx, backends, tmp_path):
     put(records, "other", two)  # the next change is checked again
     nginx.serves("web", addresses([one, two]))
     until(lambda: clean(nginx.folder), "settled")
+
+
+def test_a_check_cannot_change_what_it_judges(tw, records, tmp_path, backends):
+    (one,) = backends()
+    put(records, "web", one)
+    out = tmp_path / "up.conf"
+    done = tw.run("render", "--once", "-o", out, "--check", f"echo junk >{out}", records.uri, status=1)
+    assert "Read-only" in done.stderr and not out.exists(), done.stderr
 
 
 # ---- reloads ----
@@ -548,6 +572,21 @@ def test_arguments_without_a_shell(tw, records, tmp_path, backends):
     assert told.exists() and out.exists()
 
 
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_closed_standard_descriptors(binary, records, tmp_path, backends, closed):
+    """They must not become sockets of ours: the log would go there."""
+    (one,) = backends()
+    put(records, "web", one)
+    out = tmp_path / "up.conf"
+    command = f'exec "$0" render --once -o "$1" "$2" {closed}'
+    done = subprocess.run(["sh", "-c", command, binary, out, records.uri], check=False,
+                          env=clean_environment(), timeout=60)
+    assert done.returncode == 0 and parse_upstreams(out.read_text()) == {"web": [one.address]}
+    lost = subprocess.run(["sh", "-c", 'exec "$0" render "$1" 1>&-', binary, records.uri], check=False,
+                          env=clean_environment(), timeout=60, stderr=subprocess.PIPE, text=True)
+    assert lost.returncode == 1 and "stdout" in lost.stderr, lost.stderr
+
+
 def test_bad_usage_touches_nothing(tw, records, tmp_path):
     out = tmp_path / "up.conf"
     for arguments, words in [
@@ -558,6 +597,10 @@ def test_bad_usage_touches_nothing(tw, records, tmp_path):
             (["-o", out, "--reload", "x {{.src}}"], "--reload"),
             (["-o", out, "--stream-output", out], "--stream-output"),
             (["-o", out, "--diff", "--dry-run"], "--d"),
-            (["-o", "/dev/null"], "-o")]:
+            (["-o", "/dev/null"], "-o"),
+            (["-o", ""], "-o"),
+            (["-o", "/dev/stdout"], "-o"),
+            (["-o", out, "--expect", "a b"], "--expect"),
+            (["-o", f"{out}/"], "-o")]:
         done = tw.run("render", *arguments, records.uri, status=2)
         assert words in done.stderr and not out.exists(), done.stderr

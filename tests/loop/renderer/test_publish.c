@@ -516,7 +516,8 @@ static void an_array_is_an_argument_vector(void **state)
     command_argv_free(argv);
     command_deinit(&c);
 
-    static const char *const bad[] = {"", " \t", "[\"nginx\"", "[\"a\", 1]", "[\"\"]", "[\"a\"] x"};
+    static const char *const bad[] = {"",       " \t",       "[\"nginx\"",     "[\"a\", 1]",
+                                      "[\"\"]", "[\"a\"] x", "[\"a\\u0000b\"]"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         struct err e = ERR_INIT;
         if (command_parse(&c, bad[i], &e) != -EINVAL || !*e.msg) {
