@@ -318,6 +318,33 @@ static void file_systems_apart(void **state)
     files_deinit(&f);
 }
 
+/* A staged file that somebody has exchanged is not copied into a file that everybody may read. */
+static void what_is_staged_is_what_is_written(void **state)
+{
+    struct files f;
+    struct err e = ERR_INIT;
+    char other[300], secret[300], staged[300];
+    needs_mounts();
+    files_init(&f, 2);
+    f.n = 1;
+    bind_file(&f, 0, one[0]);
+    snprintf(other, sizeof(other), "%s/other", f.dir);
+    snprintf(secret, sizeof(secret), "%s/secret", f.dir);
+    put(secret, "secret");
+    files_start(&f);
+    for (int by_link = 0; by_link < 2; by_link++) {
+        (void)files_stage(&f, two);
+        snprintf(staged, sizeof(staged), "%s", outputs_staged_path(f.o, 0));
+        assert_int_equal(unlink(staged), 0);
+        assert_int_equal(by_link ? symlink(secret, staged) : link(secret, staged), 0);
+        assert_int_equal(outputs_swap(f.o, OUTPUTS_OWED, &e), by_link ? -EINVAL : -EAGAIN);
+        expect(other, one[0]);
+        expect_no_leftovers(&f);
+    }
+    assert_int_equal(umount(f.path[0]), 0);
+    files_deinit(&f);
+}
+
 static bool make_immutable(const char *path, bool yes)
 {
     CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -363,6 +390,7 @@ int main(void)
         cmocka_unit_test(a_disk_that_fills_up_during_a_check),
         cmocka_unit_test(a_full_disk_behind_a_bind_mount),
         cmocka_unit_test(file_systems_apart),
+        cmocka_unit_test(what_is_staged_is_what_is_written),
         cmocka_unit_test(an_immutable_file_stays),
     };
     return cmocka_run_group_tests(tests, setup, NULL);

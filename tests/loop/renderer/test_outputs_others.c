@@ -251,6 +251,29 @@ static void a_copy_that_is_gone_is_told(void **state)
     files_deinit(&f);
 }
 
+/* A link in the file's place, between looking at it and changing its mode. */
+static void a_link_to_another_file_gives_it_nothing(void **state)
+{
+    struct files f;
+    struct stat st;
+    uint64_t digest;
+    char secret[300];
+    files_init(&f, 1);
+    snprintf(secret, sizeof(secret), "%s/secret", f.dir);
+    put(secret, "secret");
+    assert_int_equal(chmod(secret, 0600), 0);
+    f.c[0].mode = 0604;
+    files_start(&f);
+    files_swap(&f, one, OUTPUTS_SETTLED);
+    assert_int_equal(outputs_compare(f.o, f.bytes, &digest), 0);
+    assert_int_equal(unlink(f.path[0]), 0);
+    assert_int_equal(symlink(secret, f.path[0]), 0);
+    assert_int_equal(outputs_fix_attributes(f.o, NULL), 0);
+    assert_int_equal(stat(secret, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    files_deinit(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +283,7 @@ int main(void)
         cmocka_unit_test(locks_follow_the_files),
         cmocka_unit_test(who_replaces_a_file_during_its_check_is_noticed),
         cmocka_unit_test(a_copy_that_is_gone_is_told),
+        cmocka_unit_test(a_link_to_another_file_gives_it_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
