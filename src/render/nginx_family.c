@@ -3,9 +3,10 @@
  *
  * Happy path: one master, whose children are workers; after a reload they are other ones.
  * Failure: a list without a master has no family. Titles that nginx does not have are somebody else's
- * processes, also those of its cache manager and loader, which come and go by themselves.
- * Not done: one worker that died is followed by a new one without any reload. Where it was the only one,
- * that looks like a reload.
+ * processes, also those of its cache manager and loader, which come and go by themselves. A worker that
+ * died is followed by a new one without any reload: what proves a reload is a worker of before that
+ * shuts down, or more workers than there were.
+ * Not done: where neither was seen between two looks, it cannot be told.
  */
 #include "render/nginx_family.h"
 
@@ -18,11 +19,6 @@
 #define MASTER "nginx: master process "
 #define WORKER "nginx: worker process"
 #define OLD    "nginx: worker process is shutting down"
-
-static bool is_worker(const char *title)
-{
-    return streq(title, WORKER);
-}
 
 static const struct nginx_process *find_master(const struct nginx_process *list, size_t n,
                                                pid_t first)
@@ -47,15 +43,17 @@ bool nginx_family_find(struct nginx_family *ret, const struct nginx_process *lis
         .master = master->pid,
         .command = xstrdup(master->title + strlen(MASTER)),
         .workers = xcalloc(n, sizeof(*f.workers)),
+        .rest = xcalloc(n, sizeof(*f.rest)),
     };
     for (size_t i = 0; i < n; i++) {
         if (list[i].parent != master->pid) {
             continue;
         }
-        if (is_worker(list[i].title)) {
+        if (streq(list[i].title, WORKER)) {
             f.workers[f.n_workers++] = list[i].pid;
-        } else if (str_starts(list[i].title, OLD)) {
-            f.n_old++;
+        } else {
+            f.rest[f.n_rest++] = list[i].pid;
+            f.n_old += str_starts(list[i].title, OLD);
         }
     }
     *ret = f;
@@ -66,30 +64,77 @@ void nginx_family_deinit(struct nginx_family *f)
 {
     free(f->command);
     free(f->workers);
+    free(f->rest);
     *f = (struct nginx_family)NGINX_FAMILY_NULL;
 }
 
-static bool serves(const struct nginx_family *f, pid_t worker)
+/* ---- what becomes of it ---- */
+
+static bool has(const pid_t *list, size_t n, pid_t pid)
 {
-    for (size_t i = 0; i < f->n_workers; i++) {
-        if (f->workers[i] == worker) {
+    for (size_t i = 0; i < n; i++) {
+        if (list[i] == pid) {
             return true;
         }
     }
     return false;
 }
 
-enum nginx_change nginx_family_change(const struct nginx_family *before,
-                                      const struct nginx_family *now)
+static bool one_leaves(const struct nginx_family *before, const struct nginx_family *now)
 {
-    size_t staying = 0;
+    for (size_t i = 0; i < before->n_workers; i++) {
+        if (has(now->rest, now->n_rest, before->workers[i])) {
+            return true; /* a title that it has got for good */
+        }
+    }
+    return false;
+}
+
+void nginx_progress_begin(struct nginx_progress *p, const struct nginx_family *before)
+{
+    nginx_progress_deinit(p);
+    p->serving = before->n_workers;
+}
+
+void nginx_progress_deinit(struct nginx_progress *p)
+{
+    nginx_family_deinit(&p->last);
+    *p = (struct nginx_progress){0};
+}
+
+enum nginx_change nginx_progress_look(struct nginx_progress *p, const struct nginx_family *before,
+                                      struct nginx_family *now)
+{
+    bool restarted = now->master != before->master;
+    bool none = now->n_workers == 0 && now->n_old == 0;
+    bool bare =
+        none && p->last.master == now->master && p->last.n_workers == 0 && p->last.n_old == 0;
+    size_t fresh = 0, stale = 0;
+    p->lasting = false;
     for (size_t i = 0; i < now->n_workers; i++) {
-        staying += serves(before, now->workers[i]);
+        pid_t w = now->workers[i];
+        if (!restarted &&
+            (has(before->workers, before->n_workers, w) || has(before->rest, before->n_rest, w))) {
+            stale++;
+        } else {
+            fresh++;
+            p->lasting |= has(p->last.workers, p->last.n_workers, w);
+        }
     }
-    if (now->n_workers == staying) {
-        return NGINX_SAME;
+    if (fresh == 0 && stale > p->serving) {
+        p->serving = stale; /* it has only now got its title */
     }
-    return staying == 0 || now->master != before->master ? NGINX_CHANGED : NGINX_CHANGING;
+    p->generation |= restarted || one_leaves(before, now) || fresh + stale > p->serving;
+    nginx_family_deinit(&p->last);
+    p->last = *now;
+    *now = (struct nginx_family)NGINX_FAMILY_NULL;
+    if (fresh == 0) {
+        return bare ? NGINX_BARE : NGINX_SAME;
+    }
+    if (stale > 0 || !p->lasting) {
+        return NGINX_CHANGING;
+    }
+    return p->generation ? NGINX_CHANGED : NGINX_REPLACED;
 }
 
 /* ---- its command ---- */

@@ -17,6 +17,8 @@ struct nginx_family {
     char *command;  /* the master's own, behind its title: "nginx -g daemon off;" */
     pid_t *workers; /* that serve */
     size_t n_workers;
+    pid_t *rest; /* its other children: some have no title of their own yet */
+    size_t n_rest;
     size_t n_old; /* "worker process is shutting down" */
 };
 
@@ -35,12 +37,26 @@ void nginx_family_deinit(struct nginx_family *f); /* idempotent */
 
 enum nginx_change {
     NGINX_SAME,     /* no new worker */
-    NGINX_CHANGING, /* there are new ones, and some from before go on as if nothing was */
-    NGINX_CHANGED,  /* new ones, and those from before have gone or shut down; or another master */
+    NGINX_CHANGING, /* there are new ones, and some from before go on as if nothing was, or none of the
+                       new ones has been there for two looks */
+    NGINX_REPLACED, /* only new ones; whether those from before were told to go or died is not known */
+    NGINX_CHANGED, /* only new ones, for they have been told to go; or of another master */
+    NGINX_BARE,    /* none at all, for two looks: new ones have ended, and are not begun again */
 };
 
-enum nginx_change nginx_family_change(const struct nginx_family *before,
-                                      const struct nginx_family *now);
+/* What becomes of a family from look to look. */
+struct nginx_progress {
+    struct nginx_family last;
+    size_t serving;  /* workers of before */
+    bool generation; /* there has been a new one */
+    bool lasting;    /* one of its workers was there at the last two looks */
+};
+
+void nginx_progress_begin(struct nginx_progress *p, const struct nginx_family *before);
+void nginx_progress_deinit(struct nginx_progress *p); /* idempotent */
+/* now is taken over, and zero then. */
+enum nginx_change nginx_progress_look(struct nginx_progress *p, const struct nginx_family *before,
+                                      struct nginx_family *now);
 
 /*
  * The argument vector that runs the same nginx with these arguments in addition (NULL-terminated): its

@@ -178,3 +178,21 @@ size_t nginx_log_last(const char *text, size_t len, pid_t pid, bool others, stru
     put(said, last.level, last.text);
     return 1;
 }
+
+bool nginx_log_unsettled(const char *text, size_t len)
+{
+    static const char ended[] = " exited on signal ";
+    struct piece rest = {text, len};
+    struct line line;
+    bool trying = false;
+    while (next_line(&rest, &line)) {
+        if (begins(line.text, "worker process ") &&
+            memmem(line.text.p, line.text.len, ended, sizeof(ended) - 1)) {
+            return true;
+        }
+        if (begins(line.level, "[emerg]")) {
+            trying = tries_again(line.text);
+        }
+    }
+    return trying;
+}

@@ -2,18 +2,20 @@
  * The nginx in a container, through the engine.
  *
  *     IDLE ─► LOOK ─it runs─► LIST ─check──────────────────► TEST ─► IDLE
- *                              ├────count_old───────────────────────► IDLE
- *                              └─reload─► MARK ─► TELL ─told─► PAUSE ─► POLL ─new workers─► IDLE
- *                                                               ▲ ▲      │ not yet
- *                                                               │ └──────┤
- *                                                               └─ LOG ◄─┤
- *                                                            IDLE ◄─ ASK ◄─ time is over
+ *      │        └─check, and its master is known────────────► ▲
+ *      └─count_old, it is known─► LIST ─count_old─► IDLE
+ *
+ *     LIST ─reload─► MARK ─► TELL ─told─► PAUSE ─► POLL ─new workers serve─► IDLE
+ *                                          ▲ ▲      │ not yet, or it is not clear
+ *                                          │ └──────┤
+ *                                          └─ LOG ◄─┤ ─refused, or clear─► IDLE
+ *                                       IDLE ◄─ ASK ◄─ time is over
  *
  * Happy path of a reload: the container is inspected (LOOK), so that everything that follows is about one
  * container, whatever gets its name meanwhile; its processes are listed (LIST); the end of its log is
  * marked (MARK), by the engine's clock; nginx gets HUP, as the container's first process, or else by
  * `nginx -s reload` in the container, or a command is run on this host (TELL). Then the processes are
- * listed until there are new workers, and those from before have gone or shut down.
+ * listed until there are new workers in two looks, and those from before have gone or shut down.
  *
  * Failure modes:
  *   - The container is not there, does not run, is paused, or has no nginx: unreached, in words.
@@ -21,6 +23,8 @@
  *     in the images of nginx). Otherwise nobody hears of it until the time is over, and then `nginx -t`
  *     is asked for the reason (ASK). What that does not see either (an address that is taken, in a log
  *     that is a file) ends as unreached: nginx has not done it, and nobody can say why.
+ *   - New workers that may only stand in for some that died: the log decides. None at all: they have
+ *     ended at once, which is refused, as nothing serves.
  *   - The container is restarted meanwhile: another master has read what is there, so that counts. It
  *     stops or is removed: unreached.
  *   - The engine does not answer, or with its own trouble, while nginx is waited for: the look is repeated.
@@ -45,8 +49,8 @@ static const struct {
     const char *name;
     unsigned next; /* allowed */
 } states[] = {
-    [CONTAINER_S_IDLE] = {"idle", TO(LOOK)},
-    [CONTAINER_S_LOOK] = {"look", TO(LIST) | TO(IDLE)},
+    [CONTAINER_S_IDLE] = {"idle", TO(LOOK) | TO(LIST)},
+    [CONTAINER_S_LOOK] = {"look", TO(LIST) | TO(TEST) | TO(IDLE)},
     [CONTAINER_S_LIST] = {"list", TO(TEST) | TO(MARK) | TO(IDLE)},
     [CONTAINER_S_TEST] = {"test", TO(IDLE)},
     [CONTAINER_S_MARK] = {"mark", TO(TELL) | TO(IDLE)},
@@ -133,6 +137,15 @@ static void on_listed(void *ctx, const struct docker_control_result *res)
     }
 }
 
+static int list_processes(struct nginx_container *n, struct err *e)
+{
+    int r = docker_control_top(n->by_id, on_listed, n, e);
+    if (r == 0) {
+        nginx_container_set_state(n, CONTAINER_S_LIST);
+    }
+    return r;
+}
+
 static void drop_mounts(struct nginx_container *n)
 {
     for (; n->n_mounts > 0; n->n_mounts--) {
@@ -143,9 +156,17 @@ static void drop_mounts(struct nginx_container *n)
     n->mounts = NULL;
 }
 
+/* Its first process is the master that was listed, so that its command is known. */
+static bool is_known(const struct nginx_container *n, const struct docker_container_state *state)
+{
+    return n->by_id && streq(n->id, state->id) && state->pid == n->first &&
+           n->before.master == n->first;
+}
+
 static int take_state(struct nginx_container *n, const struct docker_container_state *state,
                       struct err *e)
 {
+    bool known = is_known(n, state);
     if (!n->by_id || !streq(n->id, state->id)) {
         n->by_id = docker_control_free(n->by_id);
         int r = docker_control_new(&n->by_id, n->io, n->peer, state->id, e);
@@ -162,7 +183,10 @@ static int take_state(struct nginx_container *n, const struct docker_container_s
     must(str_copy(n->id, sizeof(n->id), state->id));
     n->first = state->pid;
     n->terminal = state->terminal;
-    return docker_control_top(n->by_id, on_listed, n, e);
+    if (n->task == TASK_CHECK && known) {
+        return nginx_container_test(n, CONTAINER_S_TEST, on_tested, e);
+    }
+    return list_processes(n, e);
 }
 
 static void on_inspected(void *ctx, const struct docker_control_result *res)
@@ -182,8 +206,6 @@ static void on_inspected(void *ctx, const struct docker_control_result *res)
         nginx_container_unreached(n, "%s", how);
     } else if (take_state(n, res->state, &e) < 0) {
         nginx_container_unreached(n, "%s", e.msg);
-    } else {
-        nginx_container_set_state(n, CONTAINER_S_LIST);
     }
 }
 
@@ -193,11 +215,14 @@ static int begin(struct nginx_container *n, enum container_task task, void *ctx,
         return err_set(e, ERR_BUG, -EBUSY, "container %s: its nginx is being asked already",
                        n->name);
     }
+    n->task = task;
+    n->ctx = ctx;
+    buf_reset(&n->said);
+    if (task == TASK_COUNT && n->by_id) {
+        return list_processes(n, e); /* of one that has gone meanwhile nothing shuts down */
+    }
     int r = docker_control_inspect(n->by_name, on_inspected, n, e);
     if (r == 0) {
-        n->task = task;
-        n->ctx = ctx;
-        buf_reset(&n->said);
         nginx_container_set_state(n, CONTAINER_S_LOOK);
     }
     return r;
@@ -266,6 +291,7 @@ static void container_free_(struct nginx_control *base)
     docker_control_free(n->by_name);
     docker_control_free(n->by_id);
     nginx_family_deinit(&n->before);
+    nginx_progress_deinit(&n->progress);
     drop_mounts(n);
     buf_deinit(&n->said);
     free(n->name);

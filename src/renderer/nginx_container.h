@@ -21,12 +21,13 @@ struct nginx_container_times {
     msec_t confirm; /* from then to the new workers */
     msec_t poll;    /* between two looks, at first */
     msec_t log;     /* before the log is looked at, and between two looks */
+    msec_t settle;  /* for what the log leaves open: longer than nginx tries to bind */
 };
 
 #define NGINX_CONTAINER_TIMES                                                                      \
     {                                                                                              \
         .check = 30000, .instead = NGINX_COMMAND_DEADLINE, .confirm = 30000, .poll = 100,          \
-        .log = 500                                                                                 \
+        .log = 500, .settle = 5000                                                                 \
     }
 
 enum container_state {
@@ -59,7 +60,8 @@ struct nginx_container {
     bool terminal;
     struct nginx_mount *mounts;
     size_t n_mounts;
-    struct nginx_family before; /* as listed before nginx was told */
+    struct nginx_family before; /* as listed last, before nginx was told */
+    struct nginx_progress progress;
     enum nginx_change change;
     const struct command *instead;
     struct child_job child;

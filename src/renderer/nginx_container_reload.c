@@ -3,10 +3,12 @@
  * drawn in nginx_container.c.
  *
  * Happy path: HUP to the container's first process where that is the master, else `nginx -s reload` in
- * the container, or a command on this host. Then the processes are listed, every 100 ms at first and every
- * second at last, until there are new workers, and those from before have gone or shut down.
- * Failure modes: nginx says no in its log; the container goes, or comes back with another master; the
- * engine has its own trouble; nothing happens at all. See nginx_container.c.
+ * the container, or a command on this host. Then the processes are listed, every 100 ms at first and
+ * every second at last, until there are new workers that last, and those from before have gone or shut
+ * down. Where they may as well have died (nginx_family.h), the log must be free of a refusal.
+ * Failure modes: nginx says no in its log; its new workers end at once; the container goes, or comes
+ * back with another master; the engine has its own trouble; nothing happens at all. See
+ * nginx_container.c.
  * Not done: what the workers serve is not asked.
  */
 #include "renderer/nginx_container.h"
@@ -53,6 +55,20 @@ static void look_at_log(struct nginx_container *n)
     }
 }
 
+/* There is no refusal in the log, as far as it can be read. */
+static void conclude(struct nginx_container *n, bool unsettled)
+{
+    if (n->change == NGINX_BARE) {
+        nginx_container_say(n, "its new workers have ended at once, and its log does not say why");
+        nginx_container_refused(n);
+    } else if (n->change == NGINX_REPLACED &&
+               (!unsettled || io_now(n->io) - n->told_at >= n->times.settle)) {
+        nginx_container_finish(n, NGINX_ACCEPTED, "");
+    } else {
+        pause_a_while(n);
+    }
+}
+
 static void on_polled(void *ctx, const struct docker_control_result *res)
 {
     struct nginx_container *n = ctx;
@@ -68,15 +84,17 @@ static void on_polled(void *ctx, const struct docker_control_result *res)
         return;
     }
     n->trouble.class = ERR_NONE;
-    n->change =
-        nginx_container_family(n, res, &now) ? nginx_family_change(&n->before, &now) : NGINX_SAME;
-    nginx_family_deinit(&now);
+    n->change = nginx_container_family(n, res, &now)
+                    ? nginx_progress_look(&n->progress, &n->before, &now)
+                    : NGINX_SAME;
+    bool doubt = n->change == NGINX_REPLACED || n->change == NGINX_BARE;
+    bool may_tell = n->change == NGINX_SAME || !n->progress.generation;
     if (n->change == NGINX_CHANGED) {
         nginx_container_finish(n, NGINX_ACCEPTED, "");
-    } else if (n->change == NGINX_SAME && n->log_readable && io_now(n->io) >= n->log_at) {
+    } else if (n->log_readable && (doubt || (may_tell && io_now(n->io) >= n->log_at))) {
         look_at_log(n);
     } else {
-        pause_a_while(n);
+        conclude(n, false);
     }
 }
 
@@ -99,14 +117,16 @@ static void on_logs(void *ctx, const struct docker_control_result *res)
             return;
         }
         n->log_readable = may_pass(&res->err);
-    } else {
-        nginx_container_say(n, res->output);
-        if (take_refusal(n)) {
-            nginx_container_refused(n);
-            return;
-        }
+        pause_a_while(n);
+        return;
     }
-    pause_a_while(n);
+    nginx_container_say(n, res->output);
+    bool unsettled = nginx_log_unsettled(buf_str(&n->said), n->said.len);
+    if (take_refusal(n)) {
+        nginx_container_refused(n);
+    } else {
+        conclude(n, unsettled);
+    }
 }
 
 /* ---- the time is over ---- */
@@ -130,9 +150,22 @@ static void time_is_over(struct nginx_container *n)
     if (n->trouble.class != ERR_NONE) {
         nginx_container_unreached(n, "no word for %u s of what its nginx does: %s", s,
                                   n->trouble.msg);
-    } else if (n->change == NGINX_CHANGING) {
+    } else if (n->change == NGINX_REPLACED || n->change == NGINX_BARE) {
+        conclude(n, false); /* without the log */
+    } else if (n->change == NGINX_CHANGING && n->progress.lasting && n->progress.generation) {
+        nginx_container_finish(n, NGINX_ACCEPTED, ""); /* the old ones have been told to go */
+    } else if (n->change == NGINX_CHANGING && n->progress.lasting) {
         nginx_container_unreached(
             n, "after %u s its nginx has new workers, and old ones that go on serving", s);
+    } else if (n->change == NGINX_CHANGING) {
+        nginx_container_unreached(
+            n, "after %u s its nginx has new workers, which end again and again", s);
+    } else if (n->progress.last.master != 0 && n->progress.last.n_workers == 0) {
+        nginx_container_unreached(
+            n,
+            "after %u s its nginx has no workers that serve: it is stopping, or the new ones "
+            "have ended",
+            s);
     } else if (nginx_container_test(n, CONTAINER_S_ASK, on_reason, &e) < 0) {
         nginx_container_unreached(n, "%s", e.msg);
     }
@@ -159,6 +192,7 @@ static void told(struct nginx_container *n)
     n->log_at = n->told_at + n->times.log;
     n->pause = n->times.poll;
     n->change = NGINX_SAME;
+    nginx_progress_begin(&n->progress, &n->before);
     n->trouble.class = ERR_NONE;
     pause_a_while(n);
 }

@@ -54,8 +54,10 @@ struct rig {
     const char *state; /* members of State */
     const char *id;
     struct process list[8], next[8]; /* next: once it was told, after `lag` lists */
+    struct process then[8];          /* and after one look at that, if it is given */
     unsigned lag;
     bool told;
+    int turnover; /* not 0: the last of next has another number in each list */
     int top_status, top_failures;
     const char *log; /* since it was told */
     int log_status;
@@ -81,10 +83,18 @@ static bool ask(struct rig *r, char letter)
 
 static void reply_top(struct rig *r, struct fake_exchange *x)
 {
-    const struct process *list = r->list;
+    struct process list[8];
+    memcpy(list, r->list, sizeof(list));
     if (r->told && r->next[0].pid != 0) {
         if (r->lag == 0) {
-            list = r->next;
+            if (r->turnover) {
+                r->next[2].pid = r->turnover++;
+                r->then[0].pid = 0;
+            }
+            memcpy(list, r->next, sizeof(list));
+            if (r->then[0].pid != 0) {
+                memcpy(r->next, r->then, sizeof(r->next));
+            }
         } else {
             r->lag--;
         }
@@ -218,7 +228,7 @@ static struct rig *rig_new(void)
     r->srv = fake_http_new(r->io, NULL, on_request, r);
     r->peer.http = *fake_http_peer(r->srv);
     r->times = (struct nginx_container_times){
-        .check = 5000, .instead = 5000, .confirm = 5000, .poll = 5, .log = 30};
+        .check = 5000, .instead = 5000, .confirm = 5000, .poll = 5, .log = 30, .settle = 60};
     r->id = ID;
     r->state = "\"Running\":true,\"Pid\":10";
     const struct process list[] = {{10, 1, MASTER}, {11, 10, WORKER}, {12, 10, WORKER}};
@@ -312,15 +322,28 @@ static void check_accepted(void **state)
     run(r, 'c', NULL);
     expect(r, NGINX_ACCEPTED, "");
     expect_asked(r, "itesr");
+    /* whose command is known from then on */
+    run(r, 'c', NULL);
+    expect(r, NGINX_ACCEPTED, "");
+    expect_asked(r, "iesr");
     /* with the configuration of the master that runs */
     assert_string_equal(r->command,
                         "\"Cmd\":[\"nginx\",\"-t\",\"-q\",\"-g\",\"daemon off;\",\"-c\","
                         "\"/etc/own.conf\"]}");
     /* none runs, and still it can judge */
     r->list[0].title = "sh";
+    r->state = "\"Running\":true,\"Pid\":9"; /* it was restarted */
     run(r, 'c', NULL);
     expect(r, NGINX_ACCEPTED, "");
+    expect_asked(r, "itesr");
     assert_string_equal(r->command, "\"Cmd\":[\"nginx\",\"-t\",\"-q\"]}");
+    /* nor is another container of that name known */
+    r->list[0].title = MASTER;
+    r->state = "\"Running\":true,\"Pid\":10";
+    run(r, 'c', NULL);
+    r->id = OTHER;
+    run(r, 'c', NULL);
+    expect_asked(r, "itesr");
     rig_free(r);
 }
 
@@ -411,7 +434,16 @@ static void counts(void **state)
     r->list[2].title = OLD;
     run(r, 'o', NULL);
     assert_int_equal(r->old, 2);
+    expect_asked(r, "t"); /* it is known */
+    run(r, 'c', NULL);
+    expect_asked(r, "iesr");
     r->list[0].title = "sh";
+    run(r, 'o', NULL);
+    assert_int_equal(r->old, 0);
+    r->told = true;
+    r->top_status = 404;
+    r->top_failures = 1;
+    r->old = 7;
     run(r, 'o', NULL);
     assert_int_equal(r->old, 0);
     rig_free(r);
@@ -425,7 +457,7 @@ static void reload_accepted(void **state)
     (void)state;
     run(r, 'r', NULL);
     expect(r, NGINX_ACCEPTED, "");
-    expect_asked(r, "itmkt");
+    expect_asked(r, "itmktt");
     assert_string_equal(r->said, "");
     rig_free(r);
 }
@@ -438,7 +470,7 @@ static void reload_takes_its_time(void **state)
     r->lag = 5;
     run(r, 'r', NULL);
     expect(r, NGINX_ACCEPTED, "");
-    expect_asked(r, "itmktttttt");
+    expect_asked(r, "itmkttttttt");
     rig_free(r);
 }
 
@@ -449,7 +481,7 @@ static void not_the_first_process(void **state)
     r->state = "\"Running\":true,\"Pid\":9";
     run(r, 'r', NULL);
     expect(r, NGINX_ACCEPTED, "");
-    expect_asked(r, "itmesrt");
+    expect_asked(r, "itmesrtt");
     assert_string_equal(r->command, "\"Cmd\":[\"nginx\",\"-s\",\"reload\",\"-g\",\"daemon off;\","
                                     "\"-c\",\"/etc/own.conf\"]}");
     r->told = false;
@@ -470,12 +502,12 @@ static void numbers_of_the_container(void **state)
     (void)state;
     /* podman */
     const struct process list[] = {{1, 0, MASTER}, {11, 1, WORKER}, {0, 0, NULL}};
-    const struct process next[] = {{1, 0, MASTER}, {21, 1, WORKER}, {0, 0, NULL}};
+    const struct process next[] = {{1, 0, MASTER}, {11, 1, OLD}, {21, 1, WORKER}, {0, 0, NULL}};
     memcpy(r->list, list, sizeof(list));
     memcpy(r->next, next, sizeof(next));
     run(r, 'r', NULL);
     expect(r, NGINX_ACCEPTED, "");
-    expect_asked(r, "itmkt");
+    expect_asked(r, "itmktt");
     rig_free(r);
 }
 
@@ -543,13 +575,120 @@ static void workers_that_stay(void **state)
     struct rig *r = rig_new();
     (void)state;
     r->times.confirm = 200;
-    r->next[1].title = WORKER;
-    r->log =
-        EMERG REASON "\n"; /* of a worker: there are new ones, so it was not the configuration */
+    r->next[1].title = WORKER; /* 11 may have died, and 21 stand in for it */
     run(r, 'r', NULL);
     expect(r, NGINX_UNREACHED, "its nginx has new workers, and old ones that go on serving");
+    r->told = false;
+    r->log = EMERG REASON "\n";
+    run(r, 'r', NULL);
+    expect(r, NGINX_REFUSED, "container web: " REASON);
+    /* it has been told to go, and does not */
+    r->told = false;
+    r->next[3] = (struct process){22, 10, WORKER};
+    run(r, 'r', NULL);
+    expect(r, NGINX_ACCEPTED, "");
     assert_null(strchr(buf_str(&r->asked), 'l'));
     rig_free(r);
+}
+
+/* The only worker is another one: after a reload, or because it died. */
+static struct rig *rig_of_one_worker(void)
+{
+    struct rig *r = rig_new();
+    const struct process list[] = {{10, 1, MASTER}, {11, 10, WORKER}, {0, 0, NULL}};
+    const struct process next[] = {{10, 1, MASTER}, {21, 10, WORKER}, {0, 0, NULL}};
+    memcpy(r->list, list, sizeof(list));
+    memcpy(r->next, next, sizeof(next));
+    r->times.log = 60000; /* it is looked at because there is doubt */
+    return r;
+}
+
+static void the_only_worker_is_another_one(void **state)
+{
+    struct rig *r = rig_of_one_worker();
+    (void)state;
+    run(r, 'r', NULL);
+    expect(r, NGINX_ACCEPTED, "");
+    expect_asked(r, "itmkttl");
+    r->told = false;
+    r->log = EMERG REASON "\n";
+    run(r, 'r', NULL);
+    expect(r, NGINX_REFUSED, "container web: " REASON);
+    expect_asked(r, "itmkttl");
+    /* it died, and nothing else is said for a while */
+    r->told = false;
+    r->log = "2026/11/20 20:59:13 [alert] 1#1: worker process 11 exited on signal 9\n";
+    run(r, 'r', NULL);
+    expect(r, NGINX_ACCEPTED, "");
+    assert_non_null(strstr(buf_str(&r->asked), "itmkttltl"));
+    /* it died, and nginx was still trying */
+    r->told = false;
+    r->times.settle = 60000;
+    r->log = EMERG "bind() to 0.0.0.0:81 failed (98: Address already in use)\n";
+    begin(r, 'r', NULL);
+    loop_until(r->io, r->told && str_ends(buf_str(&r->asked), "tltl"));
+    r->log = EMERG "bind() to 0.0.0.0:81 failed (98: Address already in use)\n" EMERG
+                   "still could not bind()\n";
+    unsigned dones = r->dones;
+    loop_until(r->io, r->dones == dones + 1);
+    expect(r, NGINX_REFUSED, "container web: bind() to 0.0.0.0:81 failed");
+    /* nobody can say */
+    r->told = false;
+    r->log_status = 501;
+    run(r, 'r', NULL);
+    expect(r, NGINX_ACCEPTED, "");
+    rig_free(r);
+}
+
+static void new_workers_that_end_at_once(void **state)
+{
+    struct rig *r = rig_new();
+    (void)state;
+    const struct process then[] = {{10, 1, MASTER}, {0, 0, NULL}};
+    const struct process next[] = {{10, 1, MASTER}, {12, 10, OLD}, {21, 10, WORKER}, {0, 0, NULL}};
+    memcpy(r->then, then, sizeof(then));
+    r->times.log = 60000;
+    r->log = "2026/11/20 20:59:13 [emerg] 21#21: chdir(\"/nowhere\") failed (2: No such file)\n"
+             "2026/11/20 20:59:13 [alert] 1#1: worker process 21 exited with fatal code 2 and "
+             "cannot be respawned\n";
+    run(r, 'r', NULL);
+    expect(r, NGINX_REFUSED, "container web: chdir(\"/nowhere\") failed");
+    expect_asked(r, "itmktttl");
+    /* without a log */
+    r->told = false;
+    r->log_status = 501;
+    memcpy(r->next, next, sizeof(next));
+    run(r, 'r', NULL);
+    expect(r, NGINX_REFUSED, "container web: its new workers have ended at once");
+    /* begun again and again */
+    r->told = false;
+    r->times.confirm = 100;
+    r->turnover = 100;
+    memcpy(r->next, next, sizeof(next));
+    run(r, 'r', NULL);
+    expect(r, NGINX_UNREACHED, "new workers, which end again and again");
+    rig_free(r);
+}
+
+static void no_workers_but_old_ones(void **state)
+{
+    struct rig *r = rig_new();
+    (void)state;
+    const struct process next[] = {{10, 1, MASTER}, {11, 10, OLD}, {12, 10, OLD}, {0, 0, NULL}};
+    memcpy(r->next, next, sizeof(next));
+    r->times.confirm = 100;
+    run(r, 'r', NULL);
+    expect(r, NGINX_UNREACHED, "has no workers that serve: it is stopping, or the new ones");
+    rig_free(r);
+}
+
+static void as_long_as_is_documented(void **state)
+{
+    static const struct nginx_container_times times = NGINX_CONTAINER_TIMES;
+    (void)state;
+    assert_int_equal(NGINX_COMMAND_DEADLINE, 60000);
+    assert_int_equal(times.instead, NGINX_COMMAND_DEADLINE);
+    assert_true(times.settle < times.confirm);
 }
 
 static void container_goes(void **state)
@@ -589,7 +728,7 @@ static void container_replaced(void **state)
     r->told = false;
     run(r, 'r', NULL);
     expect(r, NGINX_ACCEPTED, "");
-    expect_asked(r, "itmkt");
+    expect_asked(r, "itmktt");
     rig_free(r);
 }
 
@@ -601,7 +740,7 @@ static void engine_has_trouble(void **state)
     r->top_failures = 3;
     run(r, 'r', NULL);
     expect(r, NGINX_ACCEPTED, "");
-    expect_asked(r, "itmktttt");
+    expect_asked(r, "itmkttttt");
     nginx_control_free(r->n);
     r->n = NULL;
     r->told = false;
@@ -748,6 +887,10 @@ int main(void)
         cmocka_unit_test(still_trying_to_bind),
         cmocka_unit_test(log_that_cannot_be_read),
         cmocka_unit_test(workers_that_stay),
+        cmocka_unit_test(the_only_worker_is_another_one),
+        cmocka_unit_test(new_workers_that_end_at_once),
+        cmocka_unit_test(no_workers_but_old_ones),
+        cmocka_unit_test(as_long_as_is_documented),
         cmocka_unit_test(container_goes),
         cmocka_unit_test(container_restarted),
         cmocka_unit_test(container_replaced),

@@ -46,6 +46,9 @@ static void finds(void **state)
     assert_int_equal(f.workers[0], 11);
     assert_int_equal(f.workers[1], 13);
     assert_int_equal(f.n_old, 1);
+    assert_int_equal(f.n_rest, 2);
+    assert_int_equal(f.rest[0], 12);
+    assert_int_equal(f.rest[1], 14);
     nginx_family_deinit(&f);
     nginx_family_deinit(&f); /* idempotent */
 
@@ -69,50 +72,117 @@ static void finds_none(void **state)
     assert_null(f.workers);
 }
 
+#define MOST 5
+
+static struct nginx_family family_of(const struct nginx_process list[MOST])
+{
+    size_t n = 0;
+    while (n < MOST && list[n].pid) {
+        n++;
+    }
+    return family(list, n, 10);
+}
+
+/* Looks in a row, after 11 and 12 served and 9 was shutting down, and 8 had no title yet. */
 static void changes(void **state)
 {
     static const struct {
         const char *name;
-        struct nginx_process now[5];
-        enum nginx_change want;
+        struct nginx_process looks[3][MOST];
+        enum nginx_change want[3];
     } cases[] = {
-        {"the same", {{10, 1, MASTER}, {11, 10, WORKER}, {12, 10, WORKER}}, NGINX_SAME},
-        {"one is gone", {{10, 1, MASTER}, {12, 10, WORKER}}, NGINX_SAME},
-        {"old ones only", {{10, 1, MASTER}, {11, 10, OLD}, {12, 10, OLD}}, NGINX_SAME},
-        {"side by side",
-         {{10, 1, MASTER}, {11, 10, WORKER}, {12, 10, WORKER}, {21, 10, WORKER}},
-         NGINX_CHANGING},
+        {"the same",
+         {{{10, 1, MASTER}, {11, 10, WORKER}, {12, 10, WORKER}},
+          {{10, 1, MASTER}, {12, 10, WORKER}}},
+         {NGINX_SAME, NGINX_SAME}},
+        {"one gets its title", {{{10, 1, MASTER}, {8, 10, WORKER}}}, {NGINX_SAME}},
+        {"old ones only",
+         {{{10, 1, MASTER}, {11, 10, OLD}, {12, 10, OLD}}, {{10, 1, MASTER}, {12, 10, OLD}}},
+         {NGINX_SAME, NGINX_SAME}},
+        {"side by side, then alone",
+         {{{10, 1, MASTER}, {11, 10, WORKER}, {12, 10, WORKER}, {21, 10, WORKER}},
+          {{10, 1, MASTER}, {12, 10, WORKER}, {21, 10, WORKER}},
+          {{10, 1, MASTER}, {21, 10, WORKER}}},
+         {NGINX_CHANGING, NGINX_CHANGING, NGINX_CHANGED}},
         {"one of the old goes on",
-         {{10, 1, MASTER}, {11, 10, OLD}, {12, 10, WORKER}, {21, 10, WORKER}},
-         NGINX_CHANGING},
+         {{{10, 1, MASTER}, {11, 10, OLD}, {12, 10, WORKER}, {21, 10, WORKER}},
+          {{10, 1, MASTER}, {11, 10, OLD}, {12, 10, WORKER}, {21, 10, WORKER}},
+          {{10, 1, MASTER}, {21, 10, WORKER}}},
+         {NGINX_CHANGING, NGINX_CHANGING, NGINX_CHANGED}},
         {"one worker has died",
-         {{10, 1, MASTER}, {11, 10, WORKER}, {13, 10, WORKER}},
-         NGINX_CHANGING},
+         {{{10, 1, MASTER}, {11, 10, WORKER}, {13, 10, WORKER}},
+          {{10, 1, MASTER}, {11, 10, WORKER}, {13, 10, WORKER}}},
+         {NGINX_CHANGING, NGINX_CHANGING}},
+        {"both have died",
+         {{{10, 1, MASTER}, {11, 10, WORKER}, {13, 10, WORKER}},
+          {{10, 1, MASTER}, {14, 10, WORKER}, {13, 10, WORKER}}},
+         {NGINX_CHANGING, NGINX_REPLACED}},
         {"the old shut down",
-         {{10, 1, MASTER}, {11, 10, OLD}, {12, 10, OLD}, {21, 10, WORKER}},
-         NGINX_CHANGED},
-        {"the old are gone", {{10, 1, MASTER}, {21, 10, WORKER}, {22, 10, WORKER}}, NGINX_CHANGED},
-        {"restarted", {{30, 1, MASTER}, {31, 30, WORKER}}, NGINX_CHANGED},
-        {"restarted, no worker yet", {{30, 1, MASTER}}, NGINX_SAME},
+         {{{10, 1, MASTER}, {11, 10, OLD}, {12, 10, OLD}, {21, 10, WORKER}},
+          {{10, 1, MASTER}, {21, 10, WORKER}}},
+         {NGINX_CHANGING, NGINX_CHANGED}},
+        {"the old are gone",
+         {{{10, 1, MASTER}, {21, 10, WORKER}, {22, 10, WORKER}},
+          {{10, 1, MASTER}, {21, 10, WORKER}, {22, 10, WORKER}}},
+         {NGINX_CHANGING, NGINX_REPLACED}},
+        {"more than there were",
+         {{{10, 1, MASTER}, {21, 10, WORKER}, {22, 10, WORKER}, {23, 10, WORKER}},
+          {{10, 1, MASTER}, {21, 10, WORKER}}},
+         {NGINX_CHANGING, NGINX_CHANGED}},
+        {"the new ones end and are begun again",
+         {{{10, 1, MASTER}, {11, 10, OLD}, {21, 10, WORKER}},
+          {{10, 1, MASTER}, {22, 10, WORKER}},
+          {{10, 1, MASTER}, {23, 10, WORKER}}},
+         {NGINX_CHANGING, NGINX_CHANGING, NGINX_CHANGING}},
+        {"the new ones end, and are not",
+         {{{10, 1, MASTER}, {11, 10, OLD}, {21, 10, WORKER}},
+          {{10, 1, MASTER}, {30, 10, MANAGER}},
+          {{10, 1, MASTER}, {30, 10, MANAGER}}},
+         {NGINX_CHANGING, NGINX_SAME, NGINX_BARE}},
+        {"restarted",
+         {{{30, 1, MASTER}},
+          {{30, 1, MASTER}, {31, 30, WORKER}},
+          {{30, 1, MASTER}, {31, 30, WORKER}}},
+         {NGINX_SAME, NGINX_CHANGING, NGINX_CHANGED}},
         {"restarted, pids used again",
-         {{30, 1, MASTER}, {11, 30, WORKER}, {13, 30, WORKER}},
-         NGINX_CHANGED},
+         {{{30, 1, MASTER}, {11, 30, WORKER}, {13, 30, WORKER}},
+          {{30, 1, MASTER}, {11, 30, WORKER}, {13, 30, WORKER}}},
+         {NGINX_CHANGING, NGINX_CHANGED}},
     };
+    struct nginx_progress p = {0};
     (void)state;
-    struct nginx_family before =
-        FAMILY(10, {10, 1, MASTER}, {11, 10, WORKER}, {12, 10, WORKER}, {9, 10, OLD});
+    struct nginx_family before = FAMILY(10, {10, 1, MASTER}, {11, 10, WORKER}, {12, 10, WORKER},
+                                        {9, 10, OLD}, {8, 10, MASTER});
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        size_t n = 0;
-        while (n < ARRAY_LEN(cases[i].now) && cases[i].now[n].pid) {
-            n++;
+        nginx_progress_begin(&p, &before);
+        for (size_t k = 0; k < 3 && cases[i].looks[k][0].pid; k++) {
+            struct nginx_family now = family_of(cases[i].looks[k]);
+            enum nginx_change got = nginx_progress_look(&p, &before, &now);
+            if (got != cases[i].want[k]) {
+                fail_msg("%s, look %zu: %d, want %d", cases[i].name, k, (int)got,
+                         (int)cases[i].want[k]);
+            }
+            assert_null(now.workers);
         }
-        struct nginx_family now = family(cases[i].now, n, 10);
-        enum nginx_change got = nginx_family_change(&before, &now);
-        if (got != cases[i].want) {
-            fail_msg("%s: %d, want %d", cases[i].name, (int)got, (int)cases[i].want);
-        }
-        nginx_family_deinit(&now);
     }
+    nginx_progress_deinit(&p);
+    nginx_progress_deinit(&p); /* idempotent */
+    nginx_family_deinit(&before);
+}
+
+/* A worker that gets its title late was there before; when one dies then, that is no new generation. */
+static void a_title_that_comes_late(void **state)
+{
+    struct nginx_progress p = {0};
+    (void)state;
+    struct nginx_family before = FAMILY(10, {10, 1, MASTER}, {11, 10, WORKER}, {12, 10, MASTER});
+    nginx_progress_begin(&p, &before);
+    struct nginx_family now = FAMILY(10, {10, 1, MASTER}, {11, 10, WORKER}, {12, 10, WORKER});
+    assert_int_equal(nginx_progress_look(&p, &before, &now), NGINX_SAME);
+    now = FAMILY(10, {10, 1, MASTER}, {11, 10, WORKER}, {13, 10, WORKER});
+    assert_int_equal(nginx_progress_look(&p, &before, &now), NGINX_CHANGING);
+    assert_false(p.generation);
+    nginx_progress_deinit(&p);
     nginx_family_deinit(&before);
 }
 
@@ -156,9 +226,8 @@ static void commands(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds),
-        cmocka_unit_test(finds_none),
-        cmocka_unit_test(changes),
+        cmocka_unit_test(finds),    cmocka_unit_test(finds_none),
+        cmocka_unit_test(changes),  cmocka_unit_test(a_title_that_comes_late),
         cmocka_unit_test(commands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

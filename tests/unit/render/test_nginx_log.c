@@ -81,11 +81,39 @@ static void last_words(void **state)
     buf_deinit(&said);
 }
 
+static void unsettled(void **state)
+{
+    static const struct {
+        const char *text;
+        bool want;
+    } cases[] = {
+        {"", false},
+        {D "[alert] 1#1: worker process 25 exited on signal 9\n", true},
+        {D "[alert] 1#1: worker process 25 exited on signal 11 (core dumped)\n" D
+           "[notice] 1#1: x\n",
+         true},
+        {D "[notice] 1#1: worker process 25 exited with code 0\n", false},
+        {D "[alert] 1#1: worker process 25 exited with fatal code 2 and cannot be respawned\n",
+         false},
+        {D "[alert] 1#1: cache loader process 25 exited on signal 9\n", false},
+        {D "[alert] 29#29: *1 open socket #3 left in connection 4\n", false},
+        {BUSY("80"), true},
+        {BUSY("80") D "[notice] 146#146: x\n" BUSY("80"), true},
+        {BUSY("80") D "[emerg] 146#146: still could not bind()\n", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        if (nginx_log_unsettled(cases[i].text, strlen(cases[i].text)) != cases[i].want) {
+            fail_msg("not %d:\n%s", cases[i].want, cases[i].text);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refusals),
         cmocka_unit_test(last_words),
+        cmocka_unit_test(unsettled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
