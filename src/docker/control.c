@@ -6,26 +6,21 @@
  *      │                                             └─ WAIT
  *      └─inspect · top · signal · log_end · logs─► ASK ─answer─► IDLE
  *
- * Happy path: one request, or for a command three: it is made, started (the answer is its output, until
- * the connection ends), and asked for its exit status.
+ * Happy path: one request, and its answer; or for a command several, see control_exec.c.
  *
  * Failure modes:
  *   - The engine refuses: no such container (404), it does not run or is paused (409), its own trouble
  *     (5xx). Its words are passed on.
- *   - A connection that ends in the middle of a frame is lost. One that ends between two frames looks
- *     like the end of the command, and so does a command that closes its output and goes on: both are
- *     told from the end by its status, which is asked for until it has one.
+ *   - A connection that ends in the middle of a frame is lost.
  *   - Output above the cap is read and dropped.
- *   - A deadline, or cancel: the request is dropped. The command goes on in the container; engines end it
- *     neither when its connection does nor on request (seen with 20.10: 25 s later it was still there).
+ *   - A deadline, or cancel: the request is dropped.
  *
  * Not done: no retries; nothing is known about what the container is. Paths carry no version, so the
  * engine answers with its newest; all of them are decoded alike.
  */
-#include "docker/control.h"
+#include "docker/control_internal.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,87 +30,33 @@
 #include "base/must.h"
 #include "base/str.h"
 #include "docker/api.h"
-#include "docker/decode.h"
-#include "docker/decode_control.h"
-#include "io/timer.h"
 
 #define CONTROL_MAGIC   0xd0c7401du
-#define PATH_MAX_LEN    1024u
-#define BODY_MAX        (256u * 1024)
 #define CONNECT_TIMEOUT 5000u
 #define ASK_TIMEOUT     15000u
-#define WAIT_MIN        20u /* ms: the status may lag behind the end of the output */
-#define WAIT_MAX        1000u
 #define LOG_LINES       "10000" /* bounds what the engine reads for it */
 
-enum control_state {
-    CONTROL_S_IDLE,
-    CONTROL_S_ASK,
-    CONTROL_S_CREATE,
-    CONTROL_S_START,
-    CONTROL_S_RESULT,
-    CONTROL_S_WAIT,
-};
-
-#define GOES_ON 1
-
-#define TO(s) (1u << (s))
+#define TO(s) (1u << CONTROL_S_##s)
 static const struct {
     const char *name;
     unsigned next; /* allowed */
 } states[] = {
-    [CONTROL_S_IDLE] = {"idle", TO(CONTROL_S_ASK) | TO(CONTROL_S_CREATE)},
-    [CONTROL_S_ASK] = {"ask", TO(CONTROL_S_IDLE)},
-    [CONTROL_S_CREATE] = {"create", TO(CONTROL_S_START) | TO(CONTROL_S_IDLE)},
-    [CONTROL_S_START] = {"start", TO(CONTROL_S_RESULT) | TO(CONTROL_S_IDLE)},
-    [CONTROL_S_RESULT] = {"result", TO(CONTROL_S_WAIT) | TO(CONTROL_S_IDLE)},
-    [CONTROL_S_WAIT] = {"wait", TO(CONTROL_S_RESULT) | TO(CONTROL_S_IDLE)},
+    [CONTROL_S_IDLE] = {"idle", TO(ASK) | TO(CREATE)},
+    [CONTROL_S_ASK] = {"ask", TO(IDLE)},
+    [CONTROL_S_CREATE] = {"create", TO(START) | TO(IDLE)},
+    [CONTROL_S_START] = {"start", TO(RESULT) | TO(IDLE)},
+    [CONTROL_S_RESULT] = {"result", TO(WAIT) | TO(IDLE)},
+    [CONTROL_S_WAIT] = {"wait", TO(RESULT) | TO(IDLE)},
 };
 
-/* How something is asked, what that is called in errors, and what becomes of a good answer. */
-struct question {
-    const char *what;
-    enum http_method method;
-    int status; /* of success */
-    size_t body_max;
-    bool stream; /* the answer is framed output */
-    /* 0: ret is the operation's result; negative: it failed; or it goes on (GOES_ON). */
-    int (*answered)(struct docker_control *c, const struct http_result *res,
-                    struct docker_control_result *ret, struct err *e);
-};
-
-struct docker_control {
-    uint32_t magic;
-    struct io *io;
-    const struct http_peer *peer;
-    char container[DOCKER_NAME_MAX];
-    enum control_state state;
-    const struct question *question; /* of the request that runs */
-    struct http_request req;
-    struct io_timer timer;  /* WAIT */
-    struct io_defer cancel; /* out of WAIT */
-    msec_t deadline, wait;
-    char exec_id[CONTAINER_ID_LEN + 1]; /* "" until it is made */
-    int status;                         /* of the answer whose body arrives */
-    struct docker_frames frames;
-    struct err bad_frame;
-    struct buf output;
-    struct docker_top top;
-    struct docker_container_state described;
-    char log_end[DOCKER_LOG_END_MAX];
-    docker_control_fn done;
-    void *ctx;
-};
-
-static void set_state(struct docker_control *c, enum control_state to)
+void control_set_state(struct docker_control *c, enum control_state to)
 {
-    must(states[c->state].next & TO(to));
+    must(states[c->state].next & 1u << to);
     log_debug("docker control", "container", c->container, "from", states[c->state].name, "to",
               states[to].name, NULL);
     c->state = to;
 }
 
-/* c may be gone behind this. */
 static void finish(struct docker_control *c, const struct docker_control_result *res)
 {
     struct docker_control_result r = *res;
@@ -126,19 +67,19 @@ static void finish(struct docker_control *c, const struct docker_control_result 
         r.log_end = "";
     }
     io_timer_stop(&c->timer);
-    set_state(c, CONTROL_S_IDLE);
+    control_set_state(c, CONTROL_S_IDLE);
     c->done(c->ctx, &r);
 }
 
-static void fail(struct docker_control *c, const struct err *why)
+void control_fail(struct docker_control *c, const struct err *why)
 {
     finish(c, &(struct docker_control_result){.err = *why});
 }
 
 /* ---- requests ---- */
 
-static int ask(struct docker_control *c, const struct question *q, enum control_state state,
-               const char *path, const char *body, struct err *e)
+int control_ask(struct docker_control *c, const struct control_question *q,
+                enum control_state state, const char *path, const char *body, struct err *e)
 {
     msec_t now = io_now(c->io);
     msec_t left = c->deadline > now ? c->deadline - now : 1;
@@ -159,7 +100,7 @@ static int ask(struct docker_control *c, const struct question *q, enum control_
     c->bad_frame.class = ERR_NONE;
     int r = http_start(c->io, &c->req, &spec, e);
     if (r == 0) {
-        set_state(c, state);
+        control_set_state(c, state);
     }
     return r;
 }
@@ -180,12 +121,6 @@ static int on_data(struct http_request *r, const char *p, size_t len)
     return 0;
 }
 
-static int goes_on(struct err *e)
-{
-    return err_set(e, ERR_TRANSIENT, -ETIMEDOUT,
-                   "exec: the command has not ended in time, and goes on in the container");
-}
-
 /* Classes as control.h promises them. */
 static int failed(struct docker_control *c, const struct http_result *res, struct err *e)
 {
@@ -195,7 +130,7 @@ static int failed(struct docker_control *c, const struct http_result *res, struc
         return e->code;
     }
     if (res->code == -ETIMEDOUT && c->exec_id[0] != '\0') {
-        return goes_on(e);
+        return control_exec_goes_on(e);
     }
     if (res->code == -ECANCELED) {
         return err_set(e, ERR_CANCELLED, -ECANCELED, "%s: cancelled", c->question->what);
@@ -213,7 +148,7 @@ static void on_done(struct http_request *r, const struct http_result *res)
                    ? failed(c, res, &out.err)
                    : c->question->answered(c, res, &out, &out.err);
     if (code < 0) {
-        fail(c, &out.err);
+        control_fail(c, &out.err);
     } else if (code == 0) {
         finish(c, &out);
     }
@@ -221,11 +156,11 @@ static void on_done(struct http_request *r, const struct http_result *res)
 
 /* ---- the beginning of an operation ---- */
 
-static int begin(struct docker_control *c, msec_t deadline, docker_control_fn done, void *ctx,
-                 struct err *e)
+int control_begin(struct docker_control *c, msec_t deadline, docker_control_fn done, void *ctx,
+                  struct err *e)
 {
     must(c->magic == CONTROL_MAGIC);
-    if (docker_control_busy(c)) {
+    if (c->state != CONTROL_S_IDLE) {
         return err_set(e, ERR_BUG, -EBUSY, "container %s: something is being asked already",
                        c->container);
     }
@@ -238,28 +173,26 @@ static int begin(struct docker_control *c, msec_t deadline, docker_control_fn do
     return 0;
 }
 
-/* rest: of the path, behind the container's. */
-static int ask_container(struct docker_control *c, const struct question *q,
-                         enum control_state state, const char *rest, const char *body,
-                         struct err *e)
+int control_ask_container(struct docker_control *c, const struct control_question *q,
+                          enum control_state state, const char *rest, const char *body,
+                          struct err *e)
 {
-    char path[PATH_MAX_LEN];
+    char path[CONTROL_PATH_MAX];
     int n = snprintf(path, sizeof(path), "/containers/%s/%s", c->container, rest);
     must(n > 0 && (size_t)n < sizeof(path));
-    return ask(c, q, state, path, body, e);
+    return control_ask(c, q, state, path, body, e);
 }
 
-static int begin_asking(struct docker_control *c, const struct question *q, const char *rest,
-                        docker_control_fn done, void *ctx, struct err *e)
+static int begin_asking(struct docker_control *c, const struct control_question *q,
+                        const char *rest, docker_control_fn done, void *ctx, struct err *e)
 {
-    int r = begin(c, ASK_TIMEOUT, done, ctx, e);
-    return r < 0 ? r : ask_container(c, q, CONTROL_S_ASK, rest, NULL, e);
+    int r = control_begin(c, ASK_TIMEOUT, done, ctx, e);
+    return r < 0 ? r : control_ask_container(c, q, CONTROL_S_ASK, rest, NULL, e);
 }
 
 /* ---- inspect, top, signal, logs ---- */
 
-/* An answer that cannot be understood is not the container's fault: asking again may help. */
-static int not_understood(struct err *e)
+int control_not_understood(struct err *e)
 {
     e->class = ERR_TRANSIENT;
     return e->code;
@@ -270,7 +203,7 @@ static int answered_inspect(struct docker_control *c, const struct http_result *
 {
     docker_container_state_deinit(&c->described);
     if (docker_decode_state(&c->described, res->body, res->body_len, e) < 0) {
-        return not_understood(e);
+        return control_not_understood(e);
     }
     ret->state = &c->described;
     return 0;
@@ -279,11 +212,11 @@ static int answered_inspect(struct docker_control *c, const struct http_result *
 int docker_control_inspect(struct docker_control *c, docker_control_fn done, void *ctx,
                            struct err *e)
 {
-    static const struct question q = {.what = "inspect",
-                                      .method = HTTP_GET,
-                                      .status = 200,
-                                      .body_max = DOCKER_INSPECT_MAX,
-                                      .answered = answered_inspect};
+    static const struct control_question q = {.what = "inspect",
+                                              .method = HTTP_GET,
+                                              .status = 200,
+                                              .body_max = DOCKER_INSPECT_MAX,
+                                              .answered = answered_inspect};
     return begin_asking(c, &q, "json", done, ctx, e);
 }
 
@@ -291,7 +224,7 @@ static int answered_top(struct docker_control *c, const struct http_result *res,
                         struct docker_control_result *ret, struct err *e)
 {
     if (docker_decode_top(&c->top, res->body, res->body_len, e) < 0) {
-        return not_understood(e);
+        return control_not_understood(e);
     }
     ret->processes = c->top.items;
     ret->n_processes = c->top.n;
@@ -300,11 +233,11 @@ static int answered_top(struct docker_control *c, const struct http_result *res,
 
 int docker_control_top(struct docker_control *c, docker_control_fn done, void *ctx, struct err *e)
 {
-    static const struct question q = {.what = "top",
-                                      .method = HTTP_GET,
-                                      .status = 200,
-                                      .body_max = DOCKER_TOP_MAX,
-                                      .answered = answered_top};
+    static const struct control_question q = {.what = "top",
+                                              .method = HTTP_GET,
+                                              .status = 200,
+                                              .body_max = DOCKER_TOP_MAX,
+                                              .answered = answered_top};
     return begin_asking(c, &q, "top?ps_args=" DOCKER_PS_ARGS_QUERY, done, ctx, e);
 }
 
@@ -317,11 +250,11 @@ static int answered_signal(struct docker_control *c, const struct http_result *r
 int docker_control_signal(struct docker_control *c, const char *signal, docker_control_fn done,
                           void *ctx, struct err *e)
 {
-    static const struct question q = {.what = "signal",
-                                      .method = HTTP_POST,
-                                      .status = 204,
-                                      .body_max = BODY_MAX,
-                                      .answered = answered_signal};
+    static const struct control_question q = {.what = "signal",
+                                              .method = HTTP_POST,
+                                              .status = 204,
+                                              .body_max = CONTROL_BODY_MAX,
+                                              .answered = answered_signal};
     char rest[64];
     int number;
     if (strlen(signal) > 16 || !docker_signal_parse(signal, &number)) {
@@ -348,11 +281,11 @@ static int answered_log_end(struct docker_control *c, const struct http_result *
 int docker_control_log_end(struct docker_control *c, docker_control_fn done, void *ctx,
                            struct err *e)
 {
-    static const struct question q = {.what = "end of the log",
-                                      .method = HTTP_GET,
-                                      .status = 200,
-                                      .stream = true,
-                                      .answered = answered_log_end};
+    static const struct control_question q = {.what = "end of the log",
+                                              .method = HTTP_GET,
+                                              .status = 200,
+                                              .stream = true,
+                                              .answered = answered_log_end};
     /* the last line of both streams: engines count before they choose */
     return begin_asking(c, &q, "logs?stdout=1&stderr=1&timestamps=1&tail=1", done, ctx, e);
 }
@@ -367,11 +300,11 @@ static int answered_logs(struct docker_control *c, const struct http_result *res
 int docker_control_logs(struct docker_control *c, const char *since, bool terminal,
                         docker_control_fn done, void *ctx, struct err *e)
 {
-    static const struct question q = {.what = "logs",
-                                      .method = HTTP_GET,
-                                      .status = 200,
-                                      .stream = true,
-                                      .answered = answered_logs};
+    static const struct control_question q = {.what = "logs",
+                                              .method = HTTP_GET,
+                                              .status = 200,
+                                              .stream = true,
+                                              .answered = answered_logs};
     char rest[128];
     if (strlen(since) >= DOCKER_LOG_END_MAX || since[strspn(since, "0123456789.")] != '\0') {
         return err_set(e, ERR_INVALID, -EINVAL, "\"%.40s\" is no end of a log", since);
@@ -379,108 +312,6 @@ int docker_control_logs(struct docker_control *c, const char *since, bool termin
     snprintf(rest, sizeof(rest), "logs?stdout=%d&stderr=1&tail=" LOG_LINES "&since=%s", terminal,
              str_empty(since) ? "0" : since);
     return begin_asking(c, &q, rest, done, ctx, e);
-}
-
-/* ---- exec ---- */
-
-static int ask_result(struct docker_control *c, struct err *e);
-
-static void on_wait_over(struct io_timer *t)
-{
-    struct docker_control *c = container_of(t, struct docker_control, timer);
-    struct err e = ERR_INIT;
-    if (io_now(c->io) >= c->deadline) {
-        (void)goes_on(&e);
-        fail(c, &e);
-    } else if (ask_result(c, &e) < 0) {
-        fail(c, &e);
-    }
-}
-
-static int answered_result(struct docker_control *c, const struct http_result *res,
-                           struct docker_control_result *ret, struct err *e)
-{
-    bool running;
-    int status;
-    if (docker_decode_exec_state(&running, &status, res->body, res->body_len, e) < 0) {
-        return not_understood(e);
-    }
-    if (running) {
-        set_state(c, CONTROL_S_WAIT);
-        io_timer_start(c->io, &c->timer, c->wait, on_wait_over);
-        c->wait = msec_min(c->wait * 2, WAIT_MAX);
-        return GOES_ON;
-    }
-    ret->exit_status = status;
-    ret->output = buf_str(&c->output);
-    return 0;
-}
-
-static int ask_result(struct docker_control *c, struct err *e)
-{
-    static const struct question q = {.what = "exec: exit status",
-                                      .method = HTTP_GET,
-                                      .status = 200,
-                                      .body_max = DOCKER_EXEC_MAX,
-                                      .answered = answered_result};
-    char path[PATH_MAX_LEN];
-    snprintf(path, sizeof(path), "/exec/%s/json", c->exec_id);
-    return ask(c, &q, CONTROL_S_RESULT, path, NULL, e);
-}
-
-static int answered_start(struct docker_control *c, const struct http_result *res,
-                          struct docker_control_result *ret, struct err *e)
-{
-    int r = docker_frames_finish(&c->frames, e);
-    if (r < 0) {
-        err_wrap(e, "exec");
-        return r;
-    }
-    r = ask_result(c, e);
-    return r < 0 ? r : GOES_ON;
-}
-
-static int answered_create(struct docker_control *c, const struct http_result *res,
-                           struct docker_control_result *ret, struct err *e)
-{
-    static const struct question q = {.what = "exec",
-                                      .method = HTTP_POST,
-                                      .status = 200,
-                                      .stream = true,
-                                      .answered = answered_start};
-    char path[PATH_MAX_LEN];
-    if (docker_decode_exec_id(c->exec_id, res->body, res->body_len, e) < 0) {
-        return not_understood(e);
-    }
-    snprintf(path, sizeof(path), "/exec/%s/start", c->exec_id);
-    int r = ask(c, &q, CONTROL_S_START, path, "{\"Detach\":false,\"Tty\":false}", e);
-    return r < 0 ? r : GOES_ON;
-}
-
-int docker_control_exec(struct docker_control *c, const char *const *argv, msec_t deadline,
-                        docker_control_fn done, void *ctx, struct err *e)
-{
-    static const struct question q = {.what = "exec",
-                                      .method = HTTP_POST,
-                                      .status = 201,
-                                      .body_max = DOCKER_EXEC_MAX,
-                                      .answered = answered_create};
-    must(argv[0]);
-    int r = begin(c, deadline, done, ctx, e);
-    if (r < 0) {
-        return r;
-    }
-    struct buf body = BUF_INIT(BODY_MAX);
-    docker_exec_body(&body, argv);
-    r = buf_error(&body);
-    if (r < 0) {
-        (void)err_set(e, ERR_INVALID, r, "exec: a command of more than %u bytes", BODY_MAX);
-    } else {
-        c->wait = WAIT_MIN;
-        r = ask_container(c, &q, CONTROL_S_CREATE, "exec", buf_str(&body), e);
-    }
-    buf_deinit(&body);
-    return r;
 }
 
 /* ---- life ---- */
@@ -519,17 +350,12 @@ struct docker_control *docker_control_free(struct docker_control *c)
     return NULL;
 }
 
-bool docker_control_busy(const struct docker_control *c)
-{
-    return c->state != CONTROL_S_IDLE;
-}
-
 static void on_cancelled(struct io_defer *d)
 {
     struct docker_control *c = container_of(d, struct docker_control, cancel);
     struct err e = ERR_INIT;
     (void)err_set(&e, ERR_CANCELLED, -ECANCELED, "%s: cancelled", c->question->what);
-    fail(c, &e);
+    control_fail(c, &e);
 }
 
 void docker_control_cancel(struct docker_control *c)

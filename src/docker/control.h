@@ -83,6 +83,5 @@ int docker_control_log_end(struct docker_control *c, docker_control_fn done, voi
 int docker_control_logs(struct docker_control *c, const char *since, bool terminal,
                         docker_control_fn done, void *ctx, struct err *e) WARN_UNUSED;
 
-void docker_control_cancel(
-    struct docker_control *c); /* done follows, ERR_CANCELLED; idle is fine */
-bool docker_control_busy(const struct docker_control *c);
+/* done follows, ERR_CANCELLED; idle is fine */
+void docker_control_cancel(struct docker_control *c);
