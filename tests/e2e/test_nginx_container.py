@@ -6,6 +6,8 @@ import pytest
 from rig.nginx_container import NginxContainer
 from rig.wait import until, until_equal
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def boxed(containers, session_folder, test_id):

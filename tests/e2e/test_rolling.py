@@ -1,8 +1,12 @@
 """A rolling replacement of containers behind the real nginx, under load."""
 import contextlib
 
+import pytest
+
 from rig.load import Clients, Wrk
 from rig.rolling import Rolling
+
+pytestmark = pytest.mark.slow
 
 DRAIN_S = 3
 
