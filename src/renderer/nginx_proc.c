@@ -125,6 +125,15 @@ static const char *status_field(const char *status, const char *name)
     return p + strspn(p, " \t");
 }
 
+bool nginx_proc_counts_as_we_do(void)
+{
+    char self[32];
+    uint64_t pid = 0;
+    ssize_t n = readlink("/proc/self", self, sizeof(self) - 1);
+    self[n > 0 ? n : 0] = '\0';
+    return str_to_u64(self, 1, INT32_MAX, &pid) && (pid_t)pid == getpid();
+}
+
 bool nginx_proc_same_count(pid_t pid)
 {
     char status[STATUS_MAX];

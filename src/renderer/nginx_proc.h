@@ -34,6 +34,10 @@ bool nginx_proc_read(pid_t pid, struct nginx_proc *ret, char title[NGINX_TITLE_M
 /* There is a process of that number, but /proc does not show it. */
 bool nginx_proc_hidden(pid_t pid);
 
+/* /proc counts processes as this process does. False where it is that of another process namespace: its
+ * numbers are then those of strangers here. */
+bool nginx_proc_counts_as_we_do(void);
+
 /* It counts its processes as this program does: it is not in a container of its own. */
 bool nginx_proc_same_count(pid_t pid);
 

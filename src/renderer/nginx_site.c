@@ -324,6 +324,12 @@ static int master_as_before(const struct nginx_site *s, struct nginx_proc *ret)
 static int find_master(struct nginx_site *s, bool again, struct nginx_proc *ret, struct err *e)
 {
     struct err why = ERR_INIT;
+    if (!nginx_proc_counts_as_we_do()) {
+        return err_set(
+            e, ERR_INVALID, -ESRCH,
+            "/proc is missing or that of another process namespace, so that nginx cannot "
+            "be told from others: mount this namespace's own");
+    }
     read_conf(s);
     if (!conf_of(s)) {
         return err_set(e, ERR_INVALID, -ESRCH, "nginx's configuration is not known: %s",

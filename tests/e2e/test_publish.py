@@ -252,6 +252,22 @@ def test_nginx_stopped_during_a_reload(tw, records, nginx, backends):
     assert not state(renderer)["reload_owed"]
 
 
+def test_a_foreign_proc_is_not_believed(tw, records, nginx, backends):
+    """A process namespace of its own, and the /proc of another: its numbers are those of strangers."""
+    (one,) = backends()
+    put(records, "web", one)
+    renderer = tw.start("render", *options(nginx), records.uri,
+                        prefix=("unshare", "--pid", "--fork", "--kill-child"))
+    renderer.expected_status = None  # that of unshare
+    renderer.wait_err("reload failed.*another process namespace")
+    assert nginx.reloads() == 0
+    assert state_file(nginx).exists()
+
+
+def state_file(nginx):
+    return nginx.folder / f".{nginx.upstreams.name}.tw-state"
+
+
 def test_reload_that_nginx_refuses(tw, records, nginx, backends):
     """nginx -t takes a port that is in use, the reload does not."""
     one, two, three = backends(n=3)
