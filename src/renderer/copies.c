@@ -174,10 +174,10 @@ static int put_back_file(const char *live, const char *copy, uint64_t put, enum 
     struct stat st;
     *ret = COPY_BACK_SAME;
     if (lstat(copy, &st) < 0) {
-        if (errno != ENOENT) {
+        if (errno != ENOENT && errno != ENOTDIR) {
             return fs_error(e, "look at", copy, errno);
         }
-        /* put back already, or removed by somebody */
+        /* put back already, or removed by somebody; or the whole folder is gone */
         *ret = copy_live_holds(live, put) ? COPY_BACK_GONE : COPY_BACK_SAME;
         return 0;
     }

@@ -43,12 +43,12 @@ void live_deinit(struct live *l)
 int live_read(struct live *l, struct buf *out, struct err *e)
 {
     size_t before = out->len;
-    /* stamp first: a change between stat and read is then seen as one later */
-    bool there = stat(l->c.path, &l->stamp) == 0;
+    CLEANUP_FREE char *real = fs_real_path(l->c.path);
     l->known = false;
-    int r = fs_read(l->c.path, out, e);
+    /* stamp and contents of one file, or another's could pass for the one that was read */
+    int r = fs_read_regular(real, out, &l->stamp, e);
     if (r == 0) {
-        l->known = there;
+        l->known = true;
         l->digest = hash64(buf_str(out) + before, out->len - before);
     }
     return r;
@@ -108,8 +108,8 @@ int live_fix_attributes(const struct live *l, struct err *e)
     if (stat(c->path, &now) < 0) {
         return 0; /* there will be one, with these attributes */
     }
-    if (l->known && !same_stamp(&now, &l->stamp)) {
-        return 0; /* another one meanwhile, which is to be replaced */
+    if (!l->known || !same_stamp(&now, &l->stamp)) {
+        return 0; /* another one than was judged, which is to be replaced */
     }
     bool owner = c->owner != TARGET_OWNER_KEEP && c->owner != now.st_uid;
     bool group = c->group != TARGET_GROUP_KEEP && c->group != now.st_gid;
@@ -210,8 +210,11 @@ int live_promote(struct live *l, struct err *e)
 bool live_is_promoted(const struct live *l)
 {
     struct stat now;
-    return l->known && l->digest == l->put && lstat(l->real, &now) == 0 &&
-           same_stamp(&now, &l->stamp);
+    if (l->known && l->digest == l->put && lstat(l->real, &now) == 0 &&
+        same_stamp(&now, &l->stamp)) {
+        return true;
+    }
+    return copy_live_holds(l->real, l->put); /* a check may touch it, or write it anew */
 }
 
 int live_retire(struct live *l, struct err *e)

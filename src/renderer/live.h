@@ -42,7 +42,7 @@ int live_read(struct live *l, struct buf *out, struct err *e) WARN_UNUSED;
 /* True when the file holds just these bytes (digest: their hash64). Reads it only when it was touched. */
 bool live_holds(struct live *l, size_t len, uint64_t digest);
 
-/* Gives the file that is there the mode, owner and group that were asked for, where it has others. */
+/* Gives the file that was read last the mode, owner and group that were asked for, where it has others. */
 int live_fix_attributes(const struct live *l, struct err *e) WARN_UNUSED;
 
 /* Makes the folder where the file is to be, when it is missing. */
@@ -58,7 +58,7 @@ int live_set_aside(struct live *l, bool want_good, struct err *e) WARN_UNUSED;
 /* The staged file takes the live one's place, or LIVE_E_IN_PLACE. Folders are not flushed. */
 int live_promote(struct live *l, struct err *e) WARN_UNUSED;
 
-/* The file is the very one that live_promote() has put there. */
+/* The file is the one that live_promote() has put there, or another with its contents. */
 bool live_is_promoted(const struct live *l);
 
 /* Ends the swap: COPY_BEFORE becomes the backup where one is wanted (negative: that failed), else it goes. */

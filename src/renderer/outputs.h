@@ -78,7 +78,7 @@ size_t outputs_compare(struct outputs *o, const struct outputs_bytes *bytes, uin
 bool outputs_differs(const struct outputs *o, size_t i); /* as compare() found */
 
 /*
- * Gives the files that are there the mode, owner and group that were asked for; and writes the journal that
+ * Gives the files that compare() has read the mode, owner and group that were asked for; and writes the journal that
  * outputs_checked(), settle() or restore() could not write.
  */
 int outputs_fix_attributes(struct outputs *o, struct err *e) WARN_UNUSED;
@@ -102,10 +102,14 @@ void outputs_discard(struct outputs *o);
  */
 int outputs_swap(struct outputs *o, enum outputs_phase to, struct err *e) WARN_UNUSED;
 
-/* From UNCHECKED: the check said yes. owed: a reload follows. Cannot fail: a journal that cannot be
- * written now is written by a later call, and a crash until then takes the files back. A note names the
- * files that somebody has replaced meanwhile: it was not those that were checked. */
-void outputs_checked(struct outputs *o, bool owed);
+/*
+ * From UNCHECKED: the check said yes. owed: a reload follows. A journal that cannot be written now is no
+ * failure: a later call writes it, and a crash until then takes the files back.
+ *
+ * -ESTALE when a file does not hold what was put there, so that it was not that which was checked: the phase
+ * stays UNCHECKED, and restore() is to follow.
+ */
+int outputs_checked(struct outputs *o, bool owed, struct err *e) WARN_UNUSED;
 
 /* From OWED: nginx runs what is in the files. */
 void outputs_settle(struct outputs *o);

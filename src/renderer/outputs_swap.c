@@ -153,6 +153,14 @@ static bool same_folder(const char *a, const char *b)
     return folder_len(a) == folder_len(b) && memcmp(a, b, folder_len(a)) == 0;
 }
 
+/* What stood in a folder that is gone (a release that was replaced by another) went with it. */
+static int flush(const char *real, struct err *e)
+{
+    struct err why = ERR_INIT;
+    int r = fs_flush_folder(real, &why);
+    return r == -ENOENT || r == -ENOTDIR || r == 0 ? 0 : err_set(e, why.class, r, "%s", why.msg);
+}
+
 /* Each folder in which something is being changed, once. */
 static int flush_folders(const struct outputs *o, struct err *e)
 {
@@ -163,7 +171,7 @@ static int flush_folders(const struct outputs *o, struct err *e)
         for (size_t j = 0; j < i && !done; j++) {
             done = o->files[j].swapping && same_folder(o->files[j].real, l->real);
         }
-        r = done ? 0 : fs_flush_folder(l->real, e);
+        r = done ? 0 : flush(l->real, e);
     }
     return r;
 }
@@ -298,23 +306,22 @@ int outputs_swap(struct outputs *o, enum outputs_phase to, struct err *e)
     return err_set(e, failure.class, r, "%s", failure.msg);
 }
 
-void outputs_checked(struct outputs *o, bool owed)
+int outputs_checked(struct outputs *o, bool owed, struct err *e)
 {
     must(o->phase == OUTPUTS_UNCHECKED);
     for (size_t i = 0; i < o->n; i++) {
         if (o->files[i].swapping && !live_is_promoted(&o->files[i])) {
-            struct err note = ERR_INIT;
-            err_set(&note, ERR_CONFLICT, -EAGAIN,
-                    "somebody has replaced %s while it was being checked: what is there now has "
-                    "not been checked",
-                    o->files[i].c.path);
-            outputs_add_note(o, &note);
+            return err_set(e, ERR_CONFLICT, -ESTALE,
+                           "somebody has replaced or removed %s while it was being checked: what "
+                           "is there now has not been checked, the files from before are put back",
+                           o->files[i].c.path);
         }
     }
     enter(o, owed ? OUTPUTS_OWED : OUTPUTS_SETTLED,
           !owed               ? 0
           : o->owed_since > 0 ? o->owed_since
                               : clock_wall());
+    return 0;
 }
 
 void outputs_settle(struct outputs *o)
@@ -327,7 +334,7 @@ static int put_back_good(struct outputs *o, struct err *e)
 {
     int first = put_back(o, COPY_GOOD, "the file that nginx has refused", e);
     for (size_t i = 0; i < o->n && first == 0; i++) {
-        first = o->files[i].real ? fs_flush_folder(o->files[i].real, e) : 0;
+        first = o->files[i].real ? flush(o->files[i].real, e) : 0;
     }
     return first;
 }

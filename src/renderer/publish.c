@@ -248,6 +248,19 @@ static void promote(struct publish *p, bool trial)
     }
 }
 
+/* The check said yes to what was put in place for it. */
+static void end_trial(struct publish *p)
+{
+    struct err e = ERR_INIT;
+    if (outputs_checked(p->outputs, reload_wanted(&p->reload), &e) < 0) {
+        const struct check_result res = {.verdict = CHECK_UNANSWERED, .why = e.msg, .said = ""};
+        mark(&p->checked, false, e.msg);
+        publish_check_unanswered(p, &res);
+    } else {
+        went_live(p);
+    }
+}
+
 static void on_checked(void *ctx, const struct check_result *res)
 {
     struct publish *p = ctx;
@@ -268,8 +281,7 @@ static void on_checked(void *ctx, const struct check_result *res)
     } else {
         say_output(&p->check_said, "check said", check_name(&p->check), res->said);
         if (phase(p) == OUTPUTS_UNCHECKED) {
-            outputs_checked(p->outputs, reload_wanted(&p->reload));
-            went_live(p);
+            end_trial(p);
         } else {
             promote(p, false);
         }

@@ -145,6 +145,14 @@ static inline void files_swap(struct files *f, const char *const *texts, enum ou
     assert_int_equal(outputs_phase(f->o), to);
 }
 
+static inline void files_checked(struct files *f, bool owed)
+{
+    struct err e = ERR_INIT;
+    if (outputs_checked(f->o, owed, &e) < 0) {
+        fail_msg("checked: %s", e.msg);
+    }
+}
+
 static inline void expect_all(const struct files *f, const char *const *texts)
 {
     for (size_t i = 0; i < f->n; i++) {

@@ -83,7 +83,7 @@ static void a_trial_is_taken_back_or_kept(void **state)
     expect_no_leftovers(&f);
 
     files_swap(&f, two, OUTPUTS_UNCHECKED);
-    outputs_checked(f.o, false);
+    files_checked(&f, false);
     assert_int_equal(outputs_phase(f.o), OUTPUTS_SETTLED);
     assert_int_equal(outputs_owed_since(f.o), 0);
     expect_all(&f, two);
@@ -91,7 +91,7 @@ static void a_trial_is_taken_back_or_kept(void **state)
     expect_no_leftovers(&f);
 
     files_swap(&f, one, OUTPUTS_UNCHECKED);
-    outputs_checked(f.o, true);
+    files_checked(&f, true);
     assert_int_equal(outputs_phase(f.o), OUTPUTS_OWED);
     assert_true(outputs_owed_since(f.o) > 0);
     outputs_settle(f.o);
@@ -284,7 +284,7 @@ static void a_journal_that_is_behind_is_caught_up_with(void **state)
         assert_int_equal(rename(journal, aside), 0);
         assert_int_equal(mkdir(journal, 0755), 0);
         if (i == 0) {
-            outputs_checked(f.o, true);
+            files_checked(&f, true);
             assert_int_equal(outputs_phase(f.o), OUTPUTS_OWED);
         } else {
             outputs_settle(f.o);
@@ -521,7 +521,7 @@ static void backups_are_from_before_the_last_change(void **state)
     assert_int_equal(outputs_restore(f.o, NULL), 0);
     expect(bak, one[0]);
     files_swap(&f, one, OUTPUTS_UNCHECKED);
-    outputs_checked(f.o, true);
+    files_checked(&f, true);
     expect(bak, two[0]);
     outputs_settle(f.o);
     expect_no_leftovers(&f);
@@ -574,6 +574,14 @@ static void all_or_none(void **state)
     files_deinit(&f);
 }
 
+/* Attributes are for the files that were judged. */
+static void look_at(struct files *f)
+{
+    struct buf text = BUF_INIT(1000);
+    assert_int_equal(outputs_read(f->o, 0, &text, NULL), 0);
+    buf_deinit(&text);
+}
+
 static void mode_owner_and_group(void **state)
 {
     struct files f;
@@ -583,6 +591,7 @@ static void mode_owner_and_group(void **state)
     put(f.path[0], one[0]);
     f.c[0].mode = 0604;
     files_start(&f);
+    look_at(&f);
     assert_int_equal(outputs_fix_attributes(f.o, NULL), 0);
     assert_int_equal(mode_of(f.path[0]), 0604);
     files_swap(&f, two, OUTPUTS_SETTLED);
@@ -590,6 +599,7 @@ static void mode_owner_and_group(void **state)
     if (geteuid() != 0) {
         f.c[0].owner = 0;
         files_start(&f);
+        look_at(&f);
         assert_int_equal(outputs_fix_attributes(f.o, &e), -EPERM);
         uint64_t digest;
         files_want(&f, one);
@@ -611,6 +621,7 @@ static void mode_owner_and_group(void **state)
     f.c[0].owner = 12347;
     f.c[0].group = TARGET_GROUP_KEEP;
     files_start(&f);
+    look_at(&f);
     assert_int_equal(outputs_fix_attributes(f.o, NULL), 0);
     assert_int_equal(stat(f.path[0], &st), 0);
     assert_int_equal(st.st_uid, 12347);

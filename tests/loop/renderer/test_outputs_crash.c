@@ -159,8 +159,7 @@ static int run_step(struct files *f, const struct step *s)
         return swap_to(f, s, OUTPUTS_SETTLED);
     case OP_YES:
     case OP_YES_OWED:
-        outputs_checked(f->o, s->op == OP_YES_OWED);
-        return 0;
+        return outputs_checked(f->o, s->op == OP_YES_OWED, NULL);
     case OP_SETTLE:
         outputs_settle(f->o);
         return 0;

@@ -196,7 +196,7 @@ static void a_disk_that_fills_up_during_a_check(void **state)
         files_swap(&f, two, OUTPUTS_UNCHECKED);
         fill(folder_of(&f, 'a'), 0);
         if (yes) {
-            outputs_checked(f.o, true);
+            files_checked(&f, true);
         } else {
             assert_int_equal(outputs_restore(f.o, NULL), 0);
         }
@@ -263,7 +263,7 @@ static void file_systems_apart(void **state)
     small_disk(&f, 'b');
     files_start(&f);
     files_swap(&f, one, OUTPUTS_UNCHECKED);
-    outputs_checked(f.o, true);
+    files_checked(&f, true);
     outputs_settle(f.o);
     expect_all(&f, one);
 

@@ -188,34 +188,75 @@ static void locks_follow_the_files(void **state)
     files_deinit(&f);
 }
 
+/* A check that removes the file must not pass for one that was published. */
 static void who_replaces_a_file_during_its_check_is_noticed(void **state)
 {
     struct files f;
-    uint64_t digest;
+    struct err e = ERR_INIT;
     files_init(&f, 2);
     files_start(&f);
     files_swap(&f, one, OUTPUTS_UNCHECKED);
-    outputs_checked(f.o, false);
-    assert_int_equal(notes(&f, ""), 0);
-    for (int how = 0; how < 3; how++) {
+    files_checked(&f, false);
+    for (int how = 0; how < 4; how++) {
         files_swap(&f, two, OUTPUTS_UNCHECKED);
         if (how == 0) {
             put(f.path[1], "by hand");
         } else if (how == 1) {
             assert_int_equal(unlink(f.path[1]), 0);
-        } else { /* and somebody has read it since */
+        } else if (how == 2) { /* and somebody has read it since */
             struct buf text = BUF_INIT(1000);
             put(f.path[1], "by hand");
             assert_int_equal(outputs_read(f.o, 1, &text, NULL), 0);
             buf_deinit(&text);
+        } else {
+            assert_int_equal(unlink(f.path[1]), 0);
+            assert_int_equal(mkfifo(f.path[1], 0600), 0);
         }
-        outputs_checked(f.o, false);
-        assert_int_equal(notes(&f, "b/up.conf while it was being checked"), 1);
-        assert_int_equal(outputs_compare(f.o, f.bytes, &digest), 1);
-        assert_true(outputs_differs(f.o, 1));
-        files_swap(&f, one, OUTPUTS_SETTLED);
+        assert_int_equal(outputs_checked(f.o, how % 2 == 0, &e), -ESTALE);
+        assert_non_null(strstr(e.msg, "b/up.conf while it was being checked"));
+        assert_int_equal(outputs_phase(f.o), OUTPUTS_UNCHECKED);
+        assert_int_equal(outputs_restore(f.o, &e), 0);
+        assert_int_equal(outputs_phase(f.o), OUTPUTS_SETTLED);
+        expect_all(&f, one);
     }
+    /* the same contents in another file are the ones that were checked */
+    files_swap(&f, two, OUTPUTS_UNCHECKED);
+    assert_int_equal(unlink(f.path[1]), 0);
+    put(f.path[1], two[1]);
+    files_checked(&f, false);
+    expect_no_leftovers(&f);
     files_deinit(&f);
+}
+
+/* As a deploy does: a link is led to another folder, and the old one goes. */
+static void a_folder_that_goes_during_a_trial_holds_nothing_up(void **state)
+{
+    static const enum outputs_phase tos[] = {OUTPUTS_UNCHECKED, OUTPUTS_OWED};
+    struct files f;
+    struct err e = ERR_INIT;
+    char cur[300], command[900];
+    for (size_t i = 0; i < ARRAY_LEN(tos); i++) {
+        files_init(&f, 1);
+        snprintf(cur, sizeof(cur), "%s/cur", f.dir);
+        assert_int_equal(symlink("a", cur), 0);
+        snprintf(f.path[0], sizeof(f.path[0]), "%.240s/up.conf", cur);
+        files_start(&f);
+        files_swap(&f, one, OUTPUTS_SETTLED);
+        files_swap(&f, two, tos[i]);
+        snprintf(command, sizeof(command), "cd '%s' && mkdir b && ln -sfn b cur && rm -r a", f.dir);
+        assert_int_equal(system(command), 0);
+        if (outputs_restore(f.o, &e) < 0) {
+            fail_msg("restore: %s", e.msg);
+        }
+        assert_int_equal(outputs_phase(f.o), OUTPUTS_SETTLED);
+        files_swap(&f, two, OUTPUTS_SETTLED);
+        expect_all(&f, two);
+        expect_no_leftovers(&f);
+        files_start(&f);
+        assert_int_equal(f.found, OUTPUTS_FOUND_CLEAN);
+        assert_int_equal(notes(&f, ""), 0);
+        files_deinit(&f);
+    }
 }
 
 static void a_copy_that_is_gone_is_told(void **state)
@@ -282,6 +323,7 @@ int main(void)
         cmocka_unit_test(one_process_has_the_files),
         cmocka_unit_test(locks_follow_the_files),
         cmocka_unit_test(who_replaces_a_file_during_its_check_is_noticed),
+        cmocka_unit_test(a_folder_that_goes_during_a_trial_holds_nothing_up),
         cmocka_unit_test(a_copy_that_is_gone_is_told),
         cmocka_unit_test(a_link_to_another_file_gives_it_nothing),
     };
