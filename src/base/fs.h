@@ -91,8 +91,8 @@ int fs_overwrite(const char *path, const void *data, size_t len, const struct fs
 int fs_make_parent(const char *path, mode_t mode, struct err *e) WARN_UNUSED;
 
 /*
- * The path without symbolic links (also where the last leads to nothing yet), absolute unless its folder is
- * missing too. Never NULL; the caller frees it.
+ * The path without symbolic links, "." and "..", also where it, or folders of it, are not there yet. Absolute,
+ * except where a folder cannot be looked into: as it was given then. Never NULL; the caller frees it.
  */
 char *fs_real_path(const char *path);
 

@@ -31,16 +31,45 @@ static char *folder_of(const char *path)
     return len > 0 ? xmemdup0(path, (size_t)len) : xstrdup(".");
 }
 
-/* One that is not there: the folder's real path and its base. */
-static char *real_path_of_absent(const char *path)
+static char *real_path_of_absent(const char *path);
+
+/* Of a folder, which may not be there either; no slash at its end. NULL when it cannot be known. */
+static char *real_folder(const char *path)
 {
     CLEANUP_FREE char *folder = folder_of(path);
-    CLEANUP_FREE char *real = realpath(folder, NULL);
+    char *real = realpath(folder, NULL);
+    if (real || errno != ENOENT || folder[0] == '\0') {
+        return real;
+    }
+    size_t len = strlen(folder);
+    while (len > 1 && folder[len - 1] == '/') {
+        folder[--len] = '\0';
+    }
+    return strcmp(folder, ".") == 0 ? NULL : real_path_of_absent(folder);
+}
+
+/*
+ * One that is not there: the folder's real path and its base. A folder that is missing is going to be made, so
+ * what is below it leads to no links.
+ */
+static char *real_path_of_absent(const char *path)
+{
+    CLEANUP_FREE char *real = real_folder(path);
+    const char *base = path + folder_len(path);
     if (!real) {
         return xstrdup(path);
     }
+    if (strcmp(base, ".") == 0) {
+        return take_ptr(real);
+    }
+    if (strcmp(base, "..") == 0) {
+        char *slash = strrchr(real, '/');
+        if (slash) {
+            slash[slash == real] = '\0';
+        }
+        return take_ptr(real);
+    }
     char *text = NULL;
-    const char *base = path + folder_len(path);
     must(asprintf(&text, "%s%s%s", real, strcmp(real, "/") == 0 ? "" : "/", base) >= 0);
     return text;
 }

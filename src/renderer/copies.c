@@ -28,8 +28,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BACKUP ".bak"
-
 static const char *const suffixes[] = {[COPY_BEFORE] = ".tw-before", [COPY_GOOD] = ".tw-good"};
 
 char *copy_path(const char *live, enum copy_kind kind)
@@ -236,7 +234,7 @@ int copy_to_backup(const char *live, struct err *e)
 {
     CLEANUP_FREE char *copy = copy_path(live, COPY_BEFORE);
     char *backup = NULL;
-    must(asprintf(&backup, "%s" BACKUP, live) >= 0);
+    must(asprintf(&backup, "%s" COPY_BACKUP, live) >= 0);
     int r = !is_copy(live, copy) || rename(copy, backup) == 0 || errno == ENOENT
                 ? 0
                 : fs_error(e, "make", backup, errno);

@@ -25,6 +25,7 @@ enum copy_back {
     COPY_BACK_STRANGE, /* what bears the copy's name is none, and stays, as does the live file */
 };
 
+#define COPY_BACKUP   ".bak"
 #define COPY_FILE_MAX (64u * 1024 * 1024) /* the largest live file that is read */
 
 /* ".<base>.tw-before", ".<base>.tw-good"; the caller frees it. */

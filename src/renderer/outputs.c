@@ -10,12 +10,10 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/must.h"
-#include "base/str.h"
 #include "renderer/outputs_self.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* ---- notes ---- */
 
@@ -39,26 +37,6 @@ bool outputs_note(struct outputs *o, struct err *ret)
 
 /* ---- life ---- */
 
-int outputs_check_apart(const struct outputs *o, struct err *e)
-{
-    for (size_t i = 0; i < o->n; i++) {
-        struct stat a, b;
-        const char *path = o->files[i].c.path;
-        CLEANUP_FREE char *real = fs_real_path(path);
-        bool there = stat(real, &a) == 0;
-        for (size_t j = 0; j < i; j++) {
-            const char *other = o->files[j].c.path;
-            CLEANUP_FREE char *other_real = fs_real_path(other);
-            if (streq(real, other_real) || (there && stat(other_real, &b) == 0 &&
-                                            a.st_dev == b.st_dev && a.st_ino == b.st_ino)) {
-                return err_set(e, ERR_INVALID, -EINVAL,
-                               "%s and %s are one file: give each output its own", other, path);
-            }
-        }
-    }
-    return 0;
-}
-
 int outputs_new(struct outputs **ret, const struct target_config *files, size_t n, bool keep_good,
                 bool touch, enum outputs_found *found, struct err *e)
 {
@@ -76,7 +54,7 @@ int outputs_new(struct outputs **ret, const struct target_config *files, size_t 
         live_init(&o->files[i], &files[i]);
     }
     *found = OUTPUTS_FOUND_CLEAN;
-    int r = outputs_check_apart(o, e);
+    int r = outputs_check_names(o, e);
     if (r == 0 && touch) {
         struct err unlocked = ERR_INIT;
         r = outputs_lock_early(o, &unlocked);
@@ -178,7 +156,7 @@ int outputs_stage(struct outputs *o, struct err *e)
     must(o->touch && o->bytes && o->phase != OUTPUTS_UNCHECKED);
     int r = outputs_catch_up(o, e);
     if (r == 0) {
-        r = outputs_check_apart(o, e); /* a symbolic link may lead elsewhere by now */
+        r = outputs_check_names(o, e); /* a symbolic link may lead elsewhere by now */
     }
     if (r == 0) {
         r = outputs_lock(o, e);

@@ -40,7 +40,8 @@ struct outputs_bytes {
 
 /*
  * files (n >= 1) and their strings are borrowed. touch false: dry run, nothing is put back or written.
- * Fails when a file cannot be put back, two paths lead to one file (-EINVAL), or another process (or object)
+ * Fails when a file cannot be put back, two paths lead to one file or one
+ * to what stands beside another (-EINVAL; also for names too long to add to), or another process (or object)
  * that is no dry run has one of the files (-EBUSY, ERR_CONFLICT).
  *
  * A journal that cannot be read, or that somebody else has written, is not acted on: the files stay, a

@@ -56,8 +56,8 @@ int outputs_lock_other(struct lock_file *ret, const char *real, struct err *e) W
 int outputs_start(struct outputs *o, enum outputs_found *found, const struct err *unlocked,
                   struct err *e) WARN_UNUSED;
 
-/* Two of the paths lead to one file: -EINVAL. */
-int outputs_check_apart(const struct outputs *o, struct err *e) WARN_UNUSED;
+/* Two of the paths lead to one file, one to what stands beside another, or a name is too long: -EINVAL. */
+int outputs_check_names(const struct outputs *o, struct err *e) WARN_UNUSED;
 
 /* Writes the journal that was not, if one was not. */
 int outputs_catch_up(struct outputs *o, struct err *e) WARN_UNUSED;

@@ -188,6 +188,62 @@ static void locks_follow_the_files(void **state)
     files_deinit(&f);
 }
 
+/* Refused before anything is written. */
+static void names_that_get_in_each_others_way_are_refused(void **state)
+{
+    static const struct {
+        const char *a, *b;
+        bool backup;
+        int want;
+        const char *words;
+    } cases[] = {
+        {"nd/new.conf", "./nd/../nd/new.conf", false, -EINVAL, "are one file"},
+        {"nd/new.conf", "nd/../new.conf", false, 0, ""},
+        {"x.conf", ".x.conf.tw-before", false, -EINVAL, "is needed for what stands beside"},
+        {".x.conf.tw-state", "x.conf", false, -EINVAL, "is needed for what stands beside"},
+        {"nd/x.conf", ".x.conf.tw-before", false, 0, ""},
+        {"x.conf", "x.conf.bak", true, -EINVAL, "is needed for what stands beside"},
+        {"x.conf.bak", "x.conf", true, -EINVAL, "is needed for what stands beside"},
+        {"x.conf", "x.conf.bak", false, 0, ""},
+    };
+    struct files f;
+    char longest[234 + 1];
+    files_init(&f, 2);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct err e = ERR_INIT;
+        snprintf(f.path[0], sizeof(f.path[0]), "%s/a/%s", f.dir, cases[i].a);
+        snprintf(f.path[1], sizeof(f.path[1]), "%s/a/%s", f.dir, cases[i].b);
+        f.c[0].backup = f.c[1].backup = cases[i].backup;
+        int r = outputs_new(&f.o, f.c, 2, true, true, &f.found, &e);
+        if (r != cases[i].want || !strstr(e.msg, cases[i].words)) {
+            fail_msg("%s and %s: %d %s", cases[i].a, cases[i].b, r, e.msg);
+        }
+        f.o = outputs_free(f.o);
+    }
+    memset(longest, 'x', sizeof(longest));
+    longest[sizeof(longest) - 1] = '\0';
+    for (size_t len = 233; len <= 234; len++) {
+        struct err e = ERR_INIT;
+        char path[600];
+        snprintf(path, sizeof(path), "%s/b/%.*s", f.dir, (int)len, longest);
+        f.c[0].path = path;
+        f.n = 1;
+        if (len == 233) {
+            files_start(&f);
+            files_swap(&f, one, OUTPUTS_UNCHECKED);
+            files_checked(&f, true);
+            files_swap(&f, two, OUTPUTS_UNCHECKED);
+            assert_int_equal(outputs_restore(f.o, &e), 0);
+            expect(path, one[0]);
+            f.o = outputs_free(f.o);
+        } else {
+            assert_int_equal(outputs_new(&f.o, f.c, 1, true, true, &f.found, &e), -EINVAL);
+            assert_non_null(strstr(e.msg, "its name has 234 bytes; at most 233 are allowed"));
+        }
+    }
+    files_deinit(&f);
+}
+
 /* A check that removes the file must not pass for one that was published. */
 static void who_replaces_a_file_during_its_check_is_noticed(void **state)
 {
@@ -322,6 +378,7 @@ int main(void)
         cmocka_unit_test(planted_copies_are_left_alone),
         cmocka_unit_test(one_process_has_the_files),
         cmocka_unit_test(locks_follow_the_files),
+        cmocka_unit_test(names_that_get_in_each_others_way_are_refused),
         cmocka_unit_test(who_replaces_a_file_during_its_check_is_noticed),
         cmocka_unit_test(a_folder_that_goes_during_a_trial_holds_nothing_up),
         cmocka_unit_test(a_copy_that_is_gone_is_told),
