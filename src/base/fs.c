@@ -293,10 +293,37 @@ int fs_replace_as(const char *path, const void *data, size_t len, const struct f
     return r < 0 ? r : fs_promote(&staged, e);
 }
 
+/*
+ * Before contents change in place: no rights but those that are for both the old and the new ones, and the
+ * owner of the new ones. On failure the file is as it was. how then has the mode for afterwards.
+ */
+static int close_up(int fd, const struct stat *st, struct fs_how *how, const char *path,
+                    struct err *e)
+{
+    const mode_t now = st->st_mode & 07777, then = how->mode == FS_MODE_KEEP ? now : how->mode;
+    bool given = (how->owner != FS_OWNER_KEEP && how->owner != st->st_uid) ||
+                 (how->group != FS_GROUP_KEEP && how->group != st->st_gid);
+    const mode_t both = now & then & (given ? 0700 : 07777);
+    if (both == now && then == now && !given) {
+        return 0;
+    }
+    if (fchmod(fd, both) < 0) {
+        return fs_error(e, "set the mode of", path, errno);
+    }
+    int r = give(fd, st, how, path, e);
+    if (r < 0) {
+        (void)!fchmod(fd, now);
+        return r;
+    }
+    how->mode = then;
+    return 0;
+}
+
 int fs_overwrite(const char *path, const void *data, size_t len, const struct fs_how *how,
                  struct err *e)
 {
     struct stat st;
+    struct fs_how as = *how;
     CLEANUP_CLOSE int fd = open_regular(path, O_WRONLY, &st, e);
     if (fd < 0) {
         return fd;
@@ -306,14 +333,18 @@ int fs_overwrite(const char *path, const void *data, size_t len, const struct fs
         (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)) {
         return fs_error(e, "reserve space in", path, errno);
     }
-    int r = write_all(fd, data, len);
+    int r = close_up(fd, &st, &as, path, e);
+    if (r < 0) {
+        return r;
+    }
+    r = write_all(fd, data, len);
     if (r == 0 && ftruncate(fd, (off_t)len) < 0) {
         r = -errno;
     }
     if (r < 0) {
         return fs_error(e, "write", path, -r);
     }
-    r = set_attributes(fd, NULL, how, path, e);
+    r = set_attributes(fd, NULL, &as, path, e);
     if (r < 0) {
         return r;
     }

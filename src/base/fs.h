@@ -80,7 +80,8 @@ int fs_replace_as(const char *path, const void *data, size_t len, const struct f
 
 /*
  * Writes into the file that is there, for one that no rename can replace (something is mounted on it), and
- * flushes it. Not atomic: space is reserved first, so that a full disk leaves the file as it was, but
+ * flushes it. Nobody may read it meanwhile who may not read both what it had and what it is to have. Not
+ * atomic: space is reserved first, so that a full disk leaves the file as it was, but
  * after other failures, or a crash, it holds a mixture. Attributes that how keeps stay as they are.
  * -EINVAL as for fs_read_regular().
  */

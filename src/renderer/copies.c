@@ -102,20 +102,33 @@ int copy_make(const char *live, enum copy_kind kind, enum copy_state *ret, struc
     return 0;
 }
 
+/* As far as this process may: what cannot be given stays, but nobody else comes to read it by that. */
+static int write_back_as(const char *live, const struct buf *text, const struct stat *copy,
+                         struct err *e)
+{
+    struct stat st;
+    struct fs_how how = {
+        .mode = copy->st_mode & 07777, .owner = copy->st_uid, .group = copy->st_gid};
+    int r = fs_overwrite(live, buf_str(text), text->len, &how, e);
+    if (r == -EPERM) {
+        how.owner = FS_OWNER_KEEP;
+        how.group = FS_GROUP_KEEP;
+        r = fs_overwrite(live, buf_str(text), text->len, &how, e);
+    }
+    if (r == -EPERM && lstat(live, &st) == 0 && (st.st_mode & ~copy->st_mode & 077) == 0) {
+        how.mode = FS_MODE_KEEP;
+        r = fs_overwrite(live, buf_str(text), text->len, &how, e);
+    }
+    return r;
+}
+
 static int write_back(const char *live, const char *copy, struct err *e)
 {
     struct stat st;
     struct buf text = BUF_INIT(COPY_FILE_MAX);
     int r = fs_read_regular(copy, &text, &st, e);
     if (r == 0) {
-        struct fs_how how = {.mode = st.st_mode & 07777, .owner = st.st_uid, .group = st.st_gid};
-        r = fs_overwrite(live, buf_str(&text), text.len, &how, e);
-        if (r == -EPERM) {
-            how.mode = FS_MODE_KEEP;
-            how.owner = FS_OWNER_KEEP;
-            how.group = FS_GROUP_KEEP;
-            r = fs_overwrite(live, buf_str(&text), text.len, &how, e);
-        }
+        r = write_back_as(live, &text, &st, e);
     }
     buf_deinit(&text);
     if (r == 0 && unlink(copy) < 0 && errno != ENOENT) {
