@@ -235,11 +235,11 @@ static int resolve_owner(struct render_settings *s, struct err *e)
     return r;
 }
 
-/* An empty name is a variable that was not set, not the wish for stdout. */
+/* An empty argument is a shell's variable that was not set, not the wish for stdout. */
 static int check_named(const struct render_settings *s, const char *option, const char *path,
                        struct err *e)
 {
-    if (path || options_origin(&s->base, option)->source <= OPTION_FROM_DEFAULT) {
+    if (path || options_origin(&s->base, option)->source != OPTION_FROM_COMMAND_LINE) {
         return 0;
     }
     int r = err_set(e, ERR_INVALID, -EINVAL, "empty; name a file, or leave the option out");
