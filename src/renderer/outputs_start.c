@@ -201,6 +201,46 @@ static int act_on_ours(struct outputs *o, struct journal *j, enum outputs_found 
     return r;
 }
 
+/* One journal; o->journal is its path. */
+static int end_earlier(struct outputs *o, struct journal *j, enum outputs_found *found,
+                       const struct err *unlocked, struct err *e)
+{
+    if (!unlocked) {
+        return act_on_ours(o, j, found, e);
+    }
+    if (j->phase == JOURNAL_OWED) {
+        return act(o, j, found, e);
+    }
+    return err_set(e, unlocked->class, unlocked->code,
+                   "an earlier run has ended in the middle of a change: %s", unlocked->msg);
+}
+
+/*
+ * The journal beside an output that is not the first: of a run where it was. Left there, it would be acted on
+ * when that is so again, on files that have changed since.
+ */
+static int end_of_other_first(struct outputs *o, size_t i, enum outputs_found *found, struct err *e)
+{
+    struct journal j = {0};
+    CLEANUP_FREE char *other = journal_path(o->files[i].c.path);
+    int r = journal_read(&j, other, NULL);
+    if (r != 0) {
+        return 0; /* none, or one that nobody is going to act on */
+    }
+    char *own = o->journal;
+    o->journal = other;
+    r = end_earlier(o, &j, found, NULL, e);
+    o->journal = own;
+    if (r == 0 && o->phase == OUTPUTS_OWED) {
+        r = outputs_write_phase(o, OUTPUTS_OWED, o->owed_since, e);
+    }
+    if (r == 0) {
+        r = journal_remove(other, e);
+    }
+    journal_deinit(&j);
+    return r;
+}
+
 int outputs_start(struct outputs *o, enum outputs_found *found, const struct err *unlocked,
                   struct err *e)
 {
@@ -213,18 +253,16 @@ int outputs_start(struct outputs *o, enum outputs_found *found, const struct err
         *found = OUTPUTS_FOUND_OWED;
         return 0; /* no sweeping either: who repairs this by hand may want the copies */
     }
-    if (r == JOURNAL_E_NONE) {
-        r = 0;
-        if (!unlocked) {
-            sweep(o, &j);
-        }
-    } else if (!unlocked) {
-        r = act_on_ours(o, &j, found, e);
-    } else if (j.phase == JOURNAL_OWED) {
-        r = act(o, &j, found, e);
-    } else {
-        r = err_set(e, unlocked->class, unlocked->code,
-                    "an earlier run has ended in the middle of a change: %s", unlocked->msg);
+    bool any = r != JOURNAL_E_NONE;
+    r = any ? end_earlier(o, &j, found, unlocked, e) : 0;
+    /* before names are swept that these count on */
+    for (size_t i = 1; i < o->n && r == 0 && !any && !unlocked; i++) {
+        enum outputs_found of_other = OUTPUTS_FOUND_CLEAN;
+        r = end_of_other_first(o, i, &of_other, e);
+        *found = of_other == OUTPUTS_FOUND_CLEAN ? *found : of_other;
+    }
+    if (r == 0 && !any && !unlocked) {
+        sweep(o, &j);
     }
     journal_deinit(&j);
     return r;

@@ -244,6 +244,35 @@ static void names_that_get_in_each_others_way_are_refused(void **state)
     files_deinit(&f);
 }
 
+/* A run whose first output is this one's second has ended in a trial. */
+static void a_journal_beside_a_later_output_is_acted_on(void **state)
+{
+    struct files f;
+    files_init(&f, 2);
+    for (int owed = 0; owed < 2; owed++) {
+        struct target_config first = f.c[0];
+        put(f.path[1], one[0]);
+        f.c[0] = f.c[1];
+        f.n = 1;
+        files_start(&f);
+        files_swap(&f, two, owed ? OUTPUTS_OWED : OUTPUTS_UNCHECKED);
+        f.o = outputs_free(f.o);
+        f.c[0] = first;
+        f.n = 2;
+        files_start(&f);
+        assert_int_equal(f.found, owed ? OUTPUTS_FOUND_OWED : OUTPUTS_FOUND_TAKEN_BACK);
+        expect(f.path[1], owed ? two[0] : one[0]);
+        expect(beside(f.path[1], ".tw-state"), NULL);
+        if (owed) {
+            files_start(&f);
+            assert_int_equal(f.found, OUTPUTS_FOUND_OWED);
+            outputs_settle(f.o);
+        }
+        expect_no_leftovers(&f);
+    }
+    files_deinit(&f);
+}
+
 /* A check that removes the file must not pass for one that was published. */
 static void who_replaces_a_file_during_its_check_is_noticed(void **state)
 {
@@ -379,6 +408,7 @@ int main(void)
         cmocka_unit_test(one_process_has_the_files),
         cmocka_unit_test(locks_follow_the_files),
         cmocka_unit_test(names_that_get_in_each_others_way_are_refused),
+        cmocka_unit_test(a_journal_beside_a_later_output_is_acted_on),
         cmocka_unit_test(who_replaces_a_file_during_its_check_is_noticed),
         cmocka_unit_test(a_folder_that_goes_during_a_trial_holds_nothing_up),
         cmocka_unit_test(a_copy_that_is_gone_is_told),
