@@ -77,7 +77,14 @@ struct engine_ops {
      * nothing changes.
      */
     int (*exclude)(struct engine *g, const struct engine_blame *b, struct engine_report *ret);
-    /* Gives what was excluded another chance. */
+    /*
+     * Takes back the last exclude(), which did not help: what it left out is there again, what was left out
+     * before it stays out. ret (borrowed until the next call) says of which upstream, and what. -ENOENT:
+     * there is none, it was taken back already, or what the registry says about that block has changed
+     * since and ended it. As after exclude(), another blame needs another render().
+     */
+    int (*undo)(struct engine *g, struct engine_report *ret);
+    /* Gives what was excluded another chance; there is nothing to take back then. */
     void (*readmit)(struct engine *g);
     void (*free)(struct engine *g);
 };

@@ -246,6 +246,24 @@ static int nginx_exclude(struct engine *g, const struct engine_blame *b, struct 
     return 0;
 }
 
+static int nginx_undo(struct engine *g, struct engine_report *ret)
+{
+    struct nginx_engine *n = self(g);
+    const char *name = NULL;
+    if (!nginx_exclusions_undo(&n->excluded, &name)) {
+        return -ENOENT;
+    }
+    arena_deinit(&n->answer);
+    *ret = (struct engine_report){
+        .service = arena_strdup(&n->answer, name),
+        .id = "",
+        .container = "",
+        .text = arena_printf(&n->answer, "upstream %s is as before: leaving that out did not help",
+                             name)};
+    n->last = NULL;
+    return 0;
+}
+
 static void nginx_readmit(struct engine *g)
 {
     struct nginx_engine *n = self(g);
@@ -273,6 +291,7 @@ static const struct engine_ops nginx_ops = {
     .adopt = nginx_adopt,
     .commit = nginx_commit,
     .exclude = nginx_exclude,
+    .undo = nginx_undo,
     .readmit = nginx_readmit,
     .free = nginx_free,
 };

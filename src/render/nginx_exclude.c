@@ -20,8 +20,16 @@ static void deinit(struct nginx_exclusion *x)
     free(x->kept);
 }
 
+static void forget_before(struct nginx_exclusions *x)
+{
+    free(x->before.name);
+    free(x->before.lines);
+    x->before = (struct nginx_exclusion_before){0};
+}
+
 void nginx_exclusions_clear(struct nginx_exclusions *x)
 {
+    forget_before(x);
     for (size_t i = 0; i < x->n; i++) {
         deinit(&x->items[i]);
     }
@@ -264,6 +272,19 @@ static void add_line(struct nginx_exclusion *x, size_t line)
     x->lines[at] = line;
 }
 
+static void remember_before(struct nginx_exclusions *all, const struct nginx_exclusion *x)
+{
+    forget_before(all);
+    all->before =
+        (struct nginx_exclusion_before){.name = xstrdup(x->name),
+                                        .step = x->step,
+                                        .lines = xcalloc(x->n_lines + 1, sizeof(*x->lines)),
+                                        .n_lines = x->n_lines};
+    for (size_t i = 0; i < x->n_lines; i++) {
+        all->before.lines[i] = x->lines[i];
+    }
+}
+
 enum nginx_exclude_step nginx_exclusions_add(struct nginx_exclusions *all,
                                              const struct nginx_file *f,
                                              const struct nginx_place *p)
@@ -273,6 +294,7 @@ enum nginx_exclude_step nginx_exclusions_add(struct nginx_exclusions *all,
     /* without an entry, what was rendered is the whole body */
     struct nginx_exclusion *x =
         find_or_insert(all, f->bytes.data + b->name, b->name_len, hash64(body, b->body_len));
+    remember_before(all, x);
     size_t directives;
     switch (p->kind) {
     case NGINX_PLACE_SERVER:
@@ -294,4 +316,22 @@ enum nginx_exclude_step nginx_exclusions_add(struct nginx_exclusions *all,
         break;
     }
     return x->step;
+}
+
+bool nginx_exclusions_undo(struct nginx_exclusions *all, const char **ret)
+{
+    struct nginx_exclusion_before *before = &all->before;
+    struct nginx_exclusion *x =
+        before->name ? nginx_exclusions_find(all, before->name, strlen(before->name)) : NULL;
+    if (x) {
+        /* the one way back, so not by set_step() */
+        x->step = before->step;
+        free(x->lines);
+        x->lines = before->lines;
+        x->n_lines = before->n_lines;
+        before->lines = NULL;
+        *ret = x->name;
+    }
+    forget_before(all);
+    return x != NULL;
 }

@@ -12,6 +12,9 @@
  * An entry is about a body, the lines between the braces as they would be without it: with another body, or
  * without the block, it is gone. Every blame takes at least one line away, so a block of n servers ends
  * after n + 3 of them at the latest. There is at most one entry for each block that the file would have.
+ *
+ * The last blame can be taken back: its entry is then what it was before. One that was made for it becomes
+ * LINES without lines, which leaves nothing out and still has the servers of the past.
  */
 #include "render/nginx_file.h"
 #include "render/nginx_place.h"
@@ -32,9 +35,18 @@ struct nginx_exclusion {
     bool used; /* by the render that runs */
 };
 
+/* What the entry of that name was before the last blame. One that is there is still the same: another body
+ * gets an entry only with a blame of its own. */
+struct nginx_exclusion_before {
+    char *name; /* NULL: there is nothing to take back */
+    enum nginx_exclude_step step;
+    size_t *lines, n_lines;
+};
+
 struct nginx_exclusions {
     struct nginx_exclusion *items; /* sorted by name */
     size_t n, cap;
+    struct nginx_exclusion_before before;
     /* of the render that runs, or of the last one */
     size_t places;  /* servers, sets of directives, blocks */
     size_t servers; /* that are not in the file because of them */
@@ -59,3 +71,7 @@ void nginx_exclusions_end(struct nginx_exclusions *x);
 /* One step against what stands at p in f, the file of the last render. Returns the step of its block. */
 enum nginx_exclude_step nginx_exclusions_add(struct nginx_exclusions *x, const struct nginx_file *f,
                                              const struct nginx_place *p);
+
+/* Takes the last add() back. False: there is none that is still in force. ret is the name of its block,
+ * borrowed until the next call. */
+bool nginx_exclusions_undo(struct nginx_exclusions *x, const char **ret) WARN_UNUSED;

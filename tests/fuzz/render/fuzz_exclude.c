@@ -3,7 +3,7 @@
  * it leaves out; and it comes to an end.
  *
  * Input: first byte: policy (modulo 3), live file or not (bit 2), http or stream (bit 3), every candidate
- * goes live (bit 4). The rest of the first line: a blame for each byte: below 0xe0 of the line of that
+ * goes live (bit 4), each blame is taken back once before it stays (bit 5). The rest of the first line: a blame for each byte: below 0xe0 of the line of that
  * number, else of the upstream (even) or the zone of one of the first blocks. Then records as in
  * services_input.h. A line "\x01" ends them; what follows is the live file, behind the header.
  */
@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct bed {
     struct engine *g;
     enum nginx_context context;
-    bool goes_live;
+    bool goes_live, takes_back;
     struct table t;
     struct engine_result res;
     char *last;             /* a copy of res.bytes */
@@ -52,6 +52,26 @@ static bool contains(const struct engine_report *r, const struct table *t)
     return svc && strcmp(svc->s.container, r->container) == 0;
 }
 
+/* The last blame, in a file that was rendered anew or not; what was left out before it stays out. */
+static void take_back(struct bed *b, const struct engine_blame *what, const char *before)
+{
+    struct engine_report said = {0};
+    size_t excluded = b->res.excluded;
+    if (b->blames % 2) {
+        struct engine_result with;
+        must(b->g->ops->render(b->g, &b->t, &with, NULL) == 0);
+        if (b->goes_live) {
+            b->g->ops->commit(b->g);
+        }
+    }
+    must(b->g->ops->undo(b->g, &said) == 0 && *said.service && *said.text);
+    must(b->g->ops->undo(b->g, &said) < 0);
+    must(b->g->ops->exclude(b->g, what, &said) < 0);
+    render(b);
+    must(strcmp(before, b->last) == 0 && b->res.excluded == excluded);
+    must(b->g->ops->exclude(b->g, what, &said) == 0);
+}
+
 /* True when something is left out because of it. */
 static bool blame(struct bed *b, const struct engine_blame *what)
 {
@@ -68,6 +88,9 @@ static bool blame(struct bed *b, const struct engine_blame *what)
         }
     }
     CLEANUP_FREE char *before = xstrdup(b->last);
+    if (out && b->takes_back) {
+        take_back(b, what, before);
+    }
     render(b);
     must((strcmp(before, b->last) != 0) == out);
     return out;
@@ -131,6 +154,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *at = input + 1, *end = input + size, *line;
     struct bed b = {.context = *input & 8 ? NGINX_STREAM : NGINX_HTTP,
                     .goes_live = *input & 16,
+                    .takes_back = *input & 32,
                     .t = TABLE_NULL};
     const struct nginx_options o = {.context = b.context,
                                     .empty = (enum nginx_empty)((unsigned char)*input % 3)};

@@ -514,6 +514,132 @@ static void entries_end_with_their_blocks(void **state)
     bed_deinit(&b);
 }
 
+/* ---- taken back ---- */
+
+static int undo(struct bed *b)
+{
+    return b->g->ops->undo(b->g, &b->said);
+}
+
+static void every_step_can_be_taken_back(void **state)
+{
+    /* each is refused, taken back and refused again; what is left then is the next one's beginning */
+    static const struct {
+        const char *line, *left;
+        size_t excluded, excluded_servers; /* then */
+    } steps[] = {
+        {"server 10.0.0.1:80", HEADER API_BLOCK WEB_HEAD WEB_DIRS WEB_2 "}\n", 1, 1},
+        {"least_conn", HEADER API_BLOCK WEB_HEAD WEB_2 "}\n", 2, 1},
+        {"upstream web", HEADER API_BLOCK WEB_HEAD DOWN "}\n", 3, 2},
+        {"server 127.0.0.1:9", HEADER API_BLOCK OMITTED("web"), 1, 2},
+        {"server 10.0.1.1", HEADER "\nupstream api {\n" DOWN "}\n" OMITTED("web"), 2, 3},
+    };
+    struct bed b;
+    bed_init(&b, NGINX_HTTP, NGINX_EMPTY_DOWN);
+    set_records(&b, WEB "," API);
+    render(&b);
+    assert_int_equal(undo(&b), -ENOENT);
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        CLEANUP_FREE char *before = xstrdup(b.res.bytes);
+        size_t excluded = b.res.excluded, excluded_servers = b.res.excluded_servers;
+        assert_int_equal(blame(&b, steps[i].line), 0);
+        if (i % 2) { /* at once, or when it is known that it did not help */
+            assert_file(&b, steps[i].left);
+        }
+        assert_int_equal(undo(&b), 0);
+        assert_said(&b, i < 4 ? "web" : "api", "", "is as before");
+        assert_string_equal(b.said.container, "");
+        assert_int_equal(undo(&b), -ENOENT);
+        assert_int_equal(blame(&b, "upstream api"), -ENOENT); /* of which file? */
+        assert_file(&b, before);
+        assert_counts(&b, i < 4 ? 2 : 1, 3 - excluded_servers, excluded, excluded_servers);
+        assert_int_equal(undo(&b), -ENOENT);
+        assert_int_equal(blame(&b, steps[i].line), 0);
+        assert_file(&b, steps[i].left);
+        assert_int_equal(b.res.excluded, steps[i].excluded);
+        assert_int_equal(b.res.excluded_servers, steps[i].excluded_servers);
+    }
+    bed_deinit(&b);
+}
+
+static void a_taken_name_can_be_taken_back(void **state)
+{
+    struct bed b;
+    bed_init(&b, NGINX_HTTP, NGINX_EMPTY_DOWN);
+    set_records(&b, WEB "," API);
+    render(&b);
+    assert_int_equal(blame_name(&b, ENGINE_BLAME_UPSTREAM, "api"), 0);
+    render(&b);
+    assert_int_equal(blame_name(&b, ENGINE_BLAME_UPSTREAM, "web"), 0);
+    assert_file(&b, HEADER OMITTED("api") OMITTED("web"));
+    /* the last one only, whether it has gone live or not */
+    b.g->ops->commit(b.g);
+    assert_int_equal(undo(&b), 0);
+    assert_said(&b, "web", "", "upstream web is as before: leaving that out did not help");
+    assert_int_equal(blame_name(&b, ENGINE_BLAME_UPSTREAM, "web"), -ENOENT);
+    assert_file(&b, HEADER OMITTED("api") WEB_HEAD WEB_DIRS WEB_1 WEB_2 "}\n");
+    assert_counts(&b, 1, 2, 1, 1);
+    b.g->ops->commit(b.g);
+    assert_int_equal(undo(&b), -ENOENT);
+    b.g->ops->readmit(b.g);
+    assert_file(&b, HEADER API_BLOCK WEB_HEAD WEB_DIRS WEB_1 WEB_2 "}\n");
+    bed_deinit(&b);
+}
+
+static void what_has_ended_cannot_be_taken_back(void **state)
+{
+    struct bed b;
+    bed_init(&b, NGINX_HTTP, NGINX_EMPTY_OMIT);
+    set_records(&b, WEB "," API);
+    render(&b);
+    assert_int_equal(blame(&b, "10.0.0.1"), 0);
+    b.g->ops->readmit(b.g);
+    assert_int_equal(undo(&b), -ENOENT);
+    render(&b);
+    /* another body */
+    assert_int_equal(blame(&b, "10.0.0.1"), 0);
+    set_records(&b, WEB "," API ",{\"name\":\"web\",\"host\":\"10.0.0.3\"}");
+    render(&b);
+    assert_int_equal(undo(&b), -ENOENT);
+    /* another body, which was refused as well, but not last */
+    assert_int_equal(blame(&b, "10.0.0.2"), 0);
+    set_records(&b, WEB "," API);
+    render(&b);
+    assert_int_equal(blame(&b, "10.0.1.1"), 0);
+    render(&b);
+    /* no block */
+    set_records(&b, WEB);
+    render(&b);
+    assert_int_equal(undo(&b), -ENOENT);
+    assert_file(&b, HEADER WEB_HEAD WEB_DIRS WEB_1 WEB_2 "}\n");
+    bed_deinit(&b);
+}
+
+static void servers_of_the_past_come_back(void **state)
+{
+    struct bed b;
+    bed_init(&b, NGINX_HTTP, NGINX_EMPTY_KEEP);
+    set_records(&b, WEB);
+    render(&b);
+    b.g->ops->commit(b.g);
+    table_deinit(&b.t);
+    render(&b);
+    assert_int_equal(blame_name(&b, ENGINE_BLAME_UPSTREAM, "web"), 0);
+    assert_file(&b, HEADER OMITTED("web"));
+    b.g->ops->commit(b.g); /* so the live file has them no more */
+    assert_int_equal(undo(&b), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_file(&b, HEADER WEB_HEAD WEB_DIRS WEB_1 WEB_2 "}\n");
+        assert_counts(&b, 1, 2, 0, 0);
+        assert_int_equal(b.res.live_servers, 2);
+        b.g->ops->commit(b.g);
+    }
+    /* and are refused like any other */
+    assert_int_equal(blame(&b, "10.0.0.1"), 0);
+    assert_file(&b, HEADER WEB_HEAD WEB_DIRS WEB_2 "}\n");
+    bed_deinit(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -533,6 +659,10 @@ int main(void)
         cmocka_unit_test(services_outlive_their_table),
         cmocka_unit_test(the_order_of_records_does_not_show),
         cmocka_unit_test(entries_end_with_their_blocks),
+        cmocka_unit_test(every_step_can_be_taken_back),
+        cmocka_unit_test(a_taken_name_can_be_taken_back),
+        cmocka_unit_test(what_has_ended_cannot_be_taken_back),
+        cmocka_unit_test(servers_of_the_past_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
