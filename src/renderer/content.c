@@ -1,7 +1,9 @@
 /*
- * Happy path: every engine renders the same table; what it had to leave out is logged once.
+ * Happy path: every engine renders the same table; what it had to leave out is logged once. What was refused
+ * is left out by the engine whose line or name it is.
  * Failure: one engine that cannot render fails them all, so that files that belong together stay of one
- * age.
+ * age. A name that is taken in http or in stream, nginx does not say where, may first be left out where it
+ * is innocent: the next refusal takes that back.
  * Not done: deciding whether a refusal is worth another try; publish.c counts those.
  */
 #include "renderer/content.h"
@@ -14,7 +16,10 @@
 
 #include <string.h>
 
-#define REASON_MAX 512
+/* What is logged, with nginx's reason and what happens now. */
+#define LEFT_OUT     "nginx refused a part of the file"
+#define LEFT_OUT_TOO "nginx refused a part of more than one file"
+#define TAKEN_BACK   "nginx refused the file without that part as well"
 
 int content_init(struct content *c, const struct nginx_options *options, size_t n, struct err *e)
 {
@@ -30,12 +35,19 @@ int content_init(struct content *c, const struct nginx_options *options, size_t 
     return 0;
 }
 
+static void end_choice(struct content *c)
+{
+    free(c->choice.name);
+    c->choice.name = NULL;
+}
+
 void content_deinit(struct content *c)
 {
     for (size_t i = 0; i < c->n; i++) {
         engine_free(c->parts[i].engine);
         report_log_deinit(&c->parts[i].reported);
     }
+    end_choice(c);
     free(c->parts);
     *c = (struct content)CONTENT_NULL;
 }
@@ -81,9 +93,11 @@ struct content_counts content_counts(const struct content *c)
 }
 
 /* True the first time; what is tried again and refused again is not news. */
-static bool is_news(struct content_part *part, const struct engine_report *what, const char *reason)
+static bool is_news(struct content_part *part, const char *msg, const struct engine_report *what,
+                    const char *reason)
 {
     uint64_t h = hash64(reason, strlen(reason));
+    h = hash64_more(h, msg, strlen(msg) + 1);
     h = hash64_more(h, what->service, strlen(what->service) + 1);
     h = hash64_more(h, what->id, strlen(what->id) + 1);
     h = hash64_more(h, what->text, strlen(what->text) + 1);
@@ -97,8 +111,16 @@ static bool is_news(struct content_part *part, const struct engine_report *what,
     return true;
 }
 
-/* The name as it stands may be of any part: the one whose engine knows it says so. */
-static bool exclude(struct content *c, size_t i, const struct engine_blame *blame,
+static void say(struct content_part *part, const char *msg, const struct engine_report *what,
+                const char *reason)
+{
+    if (is_news(part, msg, what, reason)) {
+        log_warn(msg, "service", what->service, "id", what->id, "container", what->container,
+                 "reason", reason, "now", what->text, NULL);
+    }
+}
+
+static bool exclude(struct content *c, size_t i, const struct engine_blame *blame, const char *msg,
                     const char *reason)
 {
     struct content_part *part = &c->parts[i];
@@ -106,38 +128,92 @@ static bool exclude(struct content *c, size_t i, const struct engine_blame *blam
     if (part->engine->ops->exclude(part->engine, blame, &what) < 0) {
         return false;
     }
-    if (is_news(part, &what, reason)) {
-        log_warn("nginx refused a part of the file", "service", what.service, "id", what.id,
-                 "container", what.container, "reason", reason, "now", what.text, NULL);
-    }
+    say(part, msg, &what, reason);
     return true;
 }
 
-bool content_refuse(struct content *c, const char *said, const struct blame_file *files)
+static void undo(struct content *c, size_t i, const char *reason)
 {
-    struct engine_blame blame = {0};
-    size_t at = 0, len = 0;
-    char reason[REASON_MAX];
-    if (blame_parse(said, files, c->n, &at, &blame) < 0) {
-        return false;
+    struct content_part *part = &c->parts[i];
+    struct engine_report what = {0};
+    if (part->engine->ops->undo(part->engine, &what) == 0) {
+        say(part, TAKEN_BACK, &what, reason);
     }
-    const char *line = blame_reason(said, &len);
-    len = len < sizeof(reason) ? len : sizeof(reason) - 1;
-    memcpy(reason, line, len);
-    reason[len] = '\0';
-    if (blame.line > 0) {
-        return exclude(c, at, &blame, reason);
-    }
+}
+
+/* ---- a name that may be of several parts ---- */
+
+/* The name as it stands may be of any part: those whose engines know it say so. */
+static bool begin_choice(struct content *c, const struct engine_blame *blame, const char *reason)
+{
     for (size_t i = 0; i < c->n; i++) {
-        if (exclude(c, i, &blame, reason)) {
+        if (exclude(c, i, blame, LEFT_OUT, reason)) {
+            c->choice = (struct content_choice){
+                .name = xmemdup0(blame->name, blame->name_len), .kind = blame->kind, .at = i};
+            memcpy(c->choice.reason, reason, strlen(reason) + 1);
             return true;
         }
     }
     return false;
 }
 
+/* The words may name another place each time, such as a copy that a check makes. */
+static bool is_choice(const struct content *c, const struct engine_blame *blame)
+{
+    return blame->line == 0 && blame->kind == c->choice.kind &&
+           blame->name_len == strlen(c->choice.name) &&
+           memcmp(blame->name, c->choice.name, blame->name_len) == 0;
+}
+
+/* It did not help to leave the name out where it is left out now. said_again: the same words came back. */
+static bool change_choice(struct content *c, bool said_again, const char *reason)
+{
+    struct content_choice *choice = &c->choice;
+    const struct engine_blame blame = {
+        .kind = choice->kind, .name = choice->name, .name_len = strlen(choice->name)};
+    size_t before = choice->at;
+    for (size_t i = before + 1; i < c->n; i++) {
+        if (exclude(c, i, &blame, LEFT_OUT, choice->reason)) {
+            undo(c, before, reason);
+            choice->at = i;
+            return true;
+        }
+    }
+    bool more = false;
+    for (size_t i = 0; said_again && i < before; i++) {
+        more |= exclude(c, i, &blame, LEFT_OUT_TOO, choice->reason);
+    }
+    end_choice(c);
+    return more;
+}
+
+bool content_refuse(struct content *c, const char *said, const struct blame_file *files)
+{
+    struct engine_blame blame = {0};
+    size_t at = 0, len = 0;
+    char reason[CONTENT_REASON_MAX];
+    bool ours = blame_parse(said, files, c->n, &at, &blame) == 0;
+    const char *line = blame_reason(said, &len);
+    len = len < sizeof(reason) ? len : sizeof(reason) - 1;
+    memcpy(reason, line, len);
+    reason[len] = '\0';
+    if (c->choice.name) {
+        bool said_again = ours && is_choice(c, &blame);
+        if (!ours || said_again) {
+            return change_choice(c, said_again, reason);
+        }
+        end_choice(c); /* nginx got beyond it */
+    }
+    if (!ours) {
+        return false;
+    }
+    return blame.line > 0 ? exclude(c, at, &blame, LEFT_OUT, reason)
+                          : begin_choice(c, &blame, reason);
+}
+
 void content_readmit(struct content *c)
 {
+    end_choice(c);
     for (size_t i = 0; i < c->n; i++) {
         c->parts[i].engine->ops->readmit(c->parts[i].engine);
     }
@@ -153,4 +229,9 @@ void content_commit(struct content *c)
     for (size_t i = 0; clean && i < c->n; i++) {
         c->parts[i].n_refusals = 0; /* what comes back is news again */
     }
+}
+
+void content_accepted(struct content *c)
+{
+    end_choice(c);
 }

@@ -24,9 +24,26 @@ struct content_part {
     size_t n_refusals;
 };
 
+#define CONTENT_REASON_MAX 512u
+
+/*
+ * A name that was refused does not say in which file it was: parts are tried, each alone, then all.
+ *
+ *     NONE ─a name, of whichever part it is─► ONE ─the same again, or nothing of ours─► ONE, the next part
+ *      ▲                                       ├─the same again, after the last part──► NONE, all parts
+ *      └────other words; accepted; readmitted──┘
+ */
+struct content_choice {
+    char *name; /* that was refused; NULL: NONE */
+    enum engine_blame_kind kind;
+    size_t at; /* the part that leaves it out */
+    char reason[CONTENT_REASON_MAX];
+};
+
 struct content {
     struct content_part *parts;
     size_t n;
+    struct content_choice choice;
 };
 
 /* Sums over the parts, of the last render. */
@@ -56,10 +73,14 @@ struct content_counts content_counts(const struct content *c);
 
 /*
  * said: why what was rendered last was refused; files[i] are the names of part i. Finds the place and leaves
- * it out from the next render on; logs whose it is, and what nginx said. False: no place of ours is named.
+ * it out from the next render on; logs whose it is, and what nginx said. Where a name may be of several
+ * parts, one of them leaves it out; when the next refusal shows that it was another one, it is taken back
+ * there. False: no place of ours is named, and no such choice is left.
  */
 bool content_refuse(struct content *c, const char *said, const struct blame_file *files);
 void content_readmit(struct content *c);
 
-/* What was rendered last is live. */
+/* What was rendered last is live; a reload may refuse it yet. */
 void content_commit(struct content *c);
+/* Nobody refuses what went live last any more: what is left out of it was the right thing. */
+void content_accepted(struct content *c);

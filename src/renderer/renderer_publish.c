@@ -146,6 +146,9 @@ static int one_shot_status(const struct renderer *r, enum publish_outcome outcom
 static void on_settled(void *ctx, enum publish_outcome outcome, bool owed)
 {
     struct renderer *r = ctx;
+    if ((outcome == PUBLISH_SAME || outcome == PUBLISH_DONE) && !owed) {
+        content_accepted(&r->content);
+    }
     r->settled = r->settled || r->listed;
     renderer_schedule(r);
     if (r->one_shot && outcome != PUBLISH_HELD) {

@@ -14,14 +14,16 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "lib/loop_test.h"
 #include "render/blame.h"
-#include "render/nginx.h"
+#include "renderer/content.h"
 #include "unit/render/records.h"
 
 #define NGINX      "/usr/sbin/nginx"
@@ -33,11 +35,13 @@ struct site {
     char *dir;
     const char *load; /* the directive that loads the stream module; NULL: there is none */
     char paths[N_OUTPUTS][256];
-    struct engine *engines[N_OUTPUTS];
-    struct engine_result res[N_OUTPUTS];
+    struct content content;
+    struct outputs_bytes bytes[N_OUTPUTS];
+    const struct engine_result *res[N_OUTPUTS];
     struct table t;
     struct buf said;
-    char reports[4096]; /* of what was left out */
+    int log_fd;
+    struct buf log; /* of what was left out */
 };
 
 static void put(const struct site *s, const char *name, const char *text, size_t len)
@@ -95,12 +99,23 @@ static void site_init(struct site *s, const char *records)
 {
     static const char *const loads[] = {"", "load_module modules/ngx_stream_module.so;",
                                         "load_module /usr/lib/nginx/modules/ngx_stream_module.so;"};
-    *s = (struct site){.dir = loop_mkdir(), .t = TABLE_NULL, .said = BUF_INIT(1u << 20)};
+    static const struct nginx_options options[N_OUTPUTS] = {
+        [HTTP] = {.context = NGINX_HTTP}, [STREAM] = {.context = NGINX_STREAM}};
+    *s = (struct site){.dir = loop_mkdir(),
+                       .t = TABLE_NULL,
+                       .said = BUF_INIT(1u << 20),
+                       .log = BUF_INIT(1u << 20)};
+    char log[512];
+    snprintf(log, sizeof(log), "%s/log", s->dir);
+    s->log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    assert_true(s->log_fd >= 0);
+    log_set_fd(s->log_fd);
+    log_setup(LOG_INFO, LOG_TEXT);
+    assert_int_equal(content_init(&s->content, options, N_OUTPUTS, NULL), 0);
     clear(s);
     for (size_t i = 0; i < N_OUTPUTS; i++) {
         const char *name = i == HTTP ? "http.conf" : "stream.conf";
-        struct nginx_options o = {.context = i == HTTP ? NGINX_HTTP : NGINX_STREAM};
-        assert_int_equal(nginx_engine_new(&s->engines[i], &o, NULL), 0);
+        s->res[i] = &s->content.parts[i].result;
         snprintf(s->paths[i], sizeof(s->paths[i]), "%s/%s", s->dir, name);
         put(s, name, "", 0);
     }
@@ -116,59 +131,51 @@ static void site_init(struct site *s, const char *records)
 
 static void site_deinit(struct site *s)
 {
-    for (size_t i = 0; i < N_OUTPUTS; i++) {
-        engine_free(s->engines[i]);
-    }
+    content_deinit(&s->content);
     table_deinit(&s->t);
     buf_deinit(&s->said);
+    buf_deinit(&s->log);
+    log_set_fd(STDERR_FILENO);
+    close(s->log_fd);
     loop_rmdir(s->dir);
 }
 
 static void render(struct site *s)
 {
+    assert_int_equal(content_render(&s->content, &s->t, s->bytes, NULL), 0);
     for (size_t i = 0; i < N_OUTPUTS; i++) {
-        struct engine *g = s->engines[i];
-        assert_int_equal(g->ops->render(g, &s->t, &s->res[i], NULL), 0);
-        put(s, i == HTTP ? "http.conf" : "stream.conf", s->res[i].bytes, s->res[i].len);
+        put(s, i == HTTP ? "http.conf" : "stream.conf", s->bytes[i].p, s->bytes[i].len);
     }
 }
 
-/* As a publisher does it; false: nothing of ours is to blame. */
-static bool leave_out(struct site *s)
+static void read_log(struct site *s)
 {
-    const struct blame_file files[N_OUTPUTS] = {{{s->paths[HTTP]}}, {{s->paths[STREAM]}}};
-    struct engine_blame b;
-    struct engine_report r;
-    size_t file = 0;
-    if (blame_parse(buf_str(&s->said), files, N_OUTPUTS, &file, &b) < 0) {
-        return false;
-    }
-    size_t end = b.line > 0 ? file + 1 : N_OUTPUTS;
-    for (; file < end; file++) {
-        if (s->engines[file]->ops->exclude(s->engines[file], &b, &r) == 0) {
-            size_t len = strlen(s->reports);
-            snprintf(s->reports + len, sizeof(s->reports) - len, "%s %s\n", r.id, r.text);
-            return true;
-        }
-    }
-    return false;
+    char path[512];
+    snprintf(path, sizeof(path), "%s/log", s->dir);
+    buf_reset(&s->log);
+    assert_int_equal(fs_read(path, &s->log, NULL), 0);
 }
 
 /* Until nginx takes it. Returns how many candidates were refused; ROUNDS_MAX when that did not help. */
 static unsigned settle(struct site *s)
 {
-    s->reports[0] = '\0';
+    const struct blame_file files[N_OUTPUTS] = {{{s->paths[HTTP]}}, {{s->paths[STREAM]}}};
+    assert_int_equal(ftruncate(s->log_fd, 0), 0);
+    unsigned rounds = 0;
     render(s);
-    for (unsigned round = 0; round < ROUNDS_MAX; round++) {
-        if (nginx_takes(s)) {
-            return round;
+    while (rounds < ROUNDS_MAX && !nginx_takes(s)) {
+        if (content_refuse(&s->content, buf_str(&s->said), files)) {
+            rounds++;
+            render(s);
+        } else {
+            rounds = ROUNDS_MAX;
         }
-        if (!leave_out(s)) {
-            return ROUNDS_MAX;
-        }
-        render(s);
     }
-    return ROUNDS_MAX;
+    if (rounds < ROUNDS_MAX) {
+        content_accepted(&s->content);
+    }
+    read_log(s);
+    return rounds;
 }
 
 static void assert_in(const char *text, const char *what, bool there)
@@ -182,9 +189,25 @@ static void assert_rounds(struct site *s, unsigned want)
 {
     unsigned rounds = settle(s);
     if (rounds != want) {
-        fail_msg("%u rounds, not %u: %s\n%s\n%s", rounds, want, s->reports, buf_str(&s->said),
-                 s->res[HTTP].bytes);
+        fail_msg("%u rounds, not %u: %s\n%s\n%s", rounds, want, buf_str(&s->log), buf_str(&s->said),
+                 s->bytes[HTTP].p);
     }
+}
+
+/* The log says so of that service, in one line. */
+static void assert_left_out(struct site *s, const char *id, const char *text)
+{
+    char field[128];
+    snprintf(field, sizeof(field), " id=%s ", id);
+    size_t len;
+    for (const char *line = buf_str(&s->log); *line; line += len + (line[len] == '\n')) {
+        len = strcspn(line, "\n");
+        CLEANUP_FREE char *copy = xmemdup0(line, len);
+        if (strstr(copy, field) && strstr(copy, text)) {
+            return;
+        }
+    }
+    fail_msg("no %s and %s in\n%s", id, text, buf_str(&s->log));
 }
 
 static const char services[] =
@@ -203,8 +226,8 @@ static void nothing_in_the_way(void **state)
     struct site s;
     site_init(&s, services);
     assert_rounds(&s, 0);
-    assert_int_equal(s.res[HTTP].servers, 5);
-    assert_int_equal(s.res[STREAM].servers, 1);
+    assert_int_equal(s.res[HTTP]->servers, 5);
+    assert_int_equal(s.res[STREAM]->servers, 1);
     site_deinit(&s);
 }
 
@@ -218,30 +241,31 @@ static void names_that_people_use(void **state)
                "server { listen 127.0.0.1:18999; location / { proxy_pass http://web; }\n"
                "location /l { proxy_pass http://localhost:8080; } }\n");
     assert_rounds(&s, 3);
-    assert_in(s.reports, "n:api-1:80 upstream api clashes", true);
-    assert_in(s.reports, "n:web-1:80 upstream web clashes", true);
-    assert_in(s.reports, "n:local-1:80 upstream localhost clashes", true);
-    assert_in(s.res[HTTP].bytes, "# upstream api: left out", true);
-    assert_in(s.res[HTTP].bytes, "upstream zzz {\n    server 10.0.3.1:80;\n}\n", true);
-    assert_int_equal(s.res[HTTP].servers, 1);
-    assert_int_equal(s.res[HTTP].excluded_servers, 4);
-    assert_int_equal(s.res[HTTP].upstreams, 1);
+    assert_left_out(&s, "n:api-1:80", "upstream api clashes");
+    assert_left_out(&s, "n:web-1:80", "upstream web clashes");
+    assert_left_out(&s, "n:local-1:80", "upstream localhost clashes");
+    assert_in(s.bytes[HTTP].p, "# upstream api: left out", true);
+    assert_in(s.bytes[HTTP].p, "upstream zzz {\n    server 10.0.3.1:80;\n}\n", true);
+    assert_int_equal(s.res[HTTP]->servers, 1);
+    assert_int_equal(s.res[HTTP]->excluded_servers, 4);
+    assert_int_equal(s.res[HTTP]->upstreams, 1);
     /* it lasts, and the reason for one of them going is no reason for the others */
-    s.engines[HTTP]->ops->commit(s.engines[HTTP]);
+    content_commit(&s.content);
     assert_rounds(&s, 0);
-    assert_int_equal(s.res[HTTP].excluded, 3);
+    assert_int_equal(s.res[HTTP]->excluded, 3);
     /* what changes is tried again, and refused again */
     records_put_text(&s.t, "[{\"name\":\"web\",\"host\":\"10.0.0.3\",\"id\":\"n:web-3:80\"}]");
     assert_rounds(&s, 1);
-    assert_in(s.reports, "n:web-1:80 upstream web clashes", true);
+    assert_string_equal(buf_str(&s.log), ""); /* no news */
+    assert_in(s.bytes[HTTP].p, "# upstream web: left out", true);
     /* people have cleaned up */
     clear(&s);
     assert_rounds(&s, 0);
-    assert_int_equal(s.res[HTTP].excluded, 3);
-    s.engines[HTTP]->ops->readmit(s.engines[HTTP]);
+    assert_int_equal(s.res[HTTP]->excluded, 3);
+    content_readmit(&s.content);
     assert_rounds(&s, 0);
-    assert_int_equal(s.res[HTTP].excluded, 0);
-    assert_int_equal(s.res[HTTP].servers, 6);
+    assert_int_equal(s.res[HTTP]->excluded, 0);
+    assert_int_equal(s.res[HTTP]->servers, 6);
     site_deinit(&s);
 }
 
@@ -254,13 +278,13 @@ static void zones_that_people_use(void **state)
                "upstream theirs { zone api 8m; server 192.0.2.1:80; }\n"
                "server { listen 127.0.0.1:18999; location / { proxy_pass http://web; } }\n");
     assert_rounds(&s, 2);
-    assert_in(s.reports, "n:web-1:80 nginx refused \"zone web 64k\"", true);
-    assert_in(s.reports, "n:api-1:80 nginx refused \"zone api 32k\"", true);
-    assert_in(s.res[HTTP].bytes, "upstream web {\n    server 10.0.0.1:80;\n", true);
+    assert_left_out(&s, "n:web-1:80", "nginx refused \\\"zone web 64k\\\"");
+    assert_left_out(&s, "n:api-1:80", "nginx refused \\\"zone api 32k\\\"");
+    assert_in(s.bytes[HTTP].p, "upstream web {\n    server 10.0.0.1:80;\n", true);
     /* the directives go together; nothing of the traffic is lost */
-    assert_in(s.res[HTTP].bytes, "upstream api {\n    server 10.0.1.1:80;\n", true);
-    assert_int_equal(s.res[HTTP].servers, 5);
-    assert_int_equal(s.res[HTTP].excluded, 2);
+    assert_in(s.bytes[HTTP].p, "upstream api {\n    server 10.0.1.1:80;\n", true);
+    assert_int_equal(s.res[HTTP]->servers, 5);
+    assert_int_equal(s.res[HTTP]->excluded, 2);
     site_deinit(&s);
 }
 
@@ -276,15 +300,51 @@ static void both_blocks(void **state)
     put_theirs(&s, "stream_after",
                "upstream theirs { zone dns:stream 8m; server 192.0.2.1:53; }\n");
     assert_rounds(&s, 2);
-    assert_in(s.reports, "n:zzz-1:80 upstream zzz clashes", true);
-    assert_in(s.reports, "n:dns-1:53 nginx refused \"zone dns:stream 64k\"", true);
-    assert_int_equal(s.res[STREAM].servers, 1);
+    assert_left_out(&s, "n:zzz-1:80", "upstream zzz clashes");
+    assert_left_out(&s, "n:dns-1:53", "nginx refused \\\"zone dns:stream 64k\\\"");
+    assert_int_equal(s.res[STREAM]->servers, 1);
     put_theirs(&s, "stream_after", "upstream dns { server 192.0.2.1:53; }\n");
     assert_rounds(&s, 1);
-    assert_in(s.reports, "n:dns-1:53 upstream dns clashes", true);
-    assert_int_equal(s.res[HTTP].servers, 4);
-    assert_int_equal(s.res[STREAM].upstreams, 0);
+    assert_left_out(&s, "n:dns-1:53", "upstream dns clashes");
+    assert_int_equal(s.res[HTTP]->servers, 4);
+    assert_int_equal(s.res[STREAM]->upstreams, 0);
     site_deinit(&s);
+}
+
+/* nginx says which name is taken, but not in which block. */
+static void a_name_in_both_blocks(void **state)
+{
+    static const char theirs[] = "upstream a { server 192.0.2.1:80; }\n";
+    static const char proxy[] =
+        "server { listen 127.0.0.1:18999; location / { proxy_pass http://a; } }\n";
+    static const struct {
+        const char *http, *stream;
+        bool http_taken, stream_taken;
+        unsigned rounds;
+        const char *logged;
+    } cases[] = {
+        {"", theirs, false, true, 2, "id=n:a-2:5432"},
+        {proxy, theirs, false, true, 2, "host not found in upstream"},
+        {theirs, "", true, false, 1, "id=n:a-1:80"},
+        {theirs, theirs, true, true, 3, "a part of more than one file"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct site s;
+        site_init(&s, "[{\"name\":\"a\",\"host\":\"10.0.0.1\",\"id\":\"n:a-1:80\"},"
+                      "{\"name\":\"a\",\"host\":\"10.0.2.1\",\"id\":\"n:a-2:5432\","
+                      "\"port\":5432,\"attrs\":{\"nginx\":\"stream\"}}]");
+        if (!s.load) {
+            site_deinit(&s);
+            skip();
+        }
+        put_theirs(&s, "http_after", cases[i].http);
+        put_theirs(&s, "stream_after", cases[i].stream);
+        assert_rounds(&s, cases[i].rounds);
+        assert_in(s.bytes[HTTP].p, "upstream a {", !cases[i].http_taken);
+        assert_in(s.bytes[STREAM].p, "upstream a {", !cases[i].stream_taken);
+        assert_in(buf_str(&s.log), cases[i].logged, true);
+        site_deinit(&s);
+    }
 }
 
 static void faults_that_are_not_ours(void **state)
@@ -303,8 +363,8 @@ static void faults_that_are_not_ours(void **state)
     for (size_t i = 0; i < ARRAY_LEN(faults); i++) {
         put_theirs(&s, "http_after", faults[i]);
         assert_rounds(&s, ROUNDS_MAX);
-        assert_string_equal(s.reports, "");
-        assert_int_equal(s.res[HTTP].servers, 5);
+        assert_string_equal(buf_str(&s.log), "");
+        assert_int_equal(s.res[HTTP]->servers, 5);
         size_t len = 0;
         const char *reason = blame_reason(buf_str(&s.said), &len);
         assert_true(len > 10);
@@ -323,8 +383,8 @@ static void a_file_that_is_included_in_the_wrong_place(void **state)
     put_theirs(&s, "http_after", text);
     /* every block costs two rounds: its servers, then itself */
     assert_rounds(&s, 8);
-    assert_int_equal(s.res[HTTP].upstreams, 0);
-    assert_int_equal(s.res[HTTP].excluded_servers, 5);
+    assert_int_equal(s.res[HTTP]->upstreams, 0);
+    assert_int_equal(s.res[HTTP]->excluded_servers, 5);
     site_deinit(&s);
 }
 
@@ -339,6 +399,7 @@ int main(void)
         cmocka_unit_test(names_that_people_use),
         cmocka_unit_test(zones_that_people_use),
         cmocka_unit_test(both_blocks),
+        cmocka_unit_test(a_name_in_both_blocks),
         cmocka_unit_test(faults_that_are_not_ours),
         cmocka_unit_test(a_file_that_is_included_in_the_wrong_place),
     };
