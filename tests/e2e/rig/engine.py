@@ -33,7 +33,7 @@ class Engine:
 
     isolated: in a network namespace of its own. Bridges and firewall rules are then all its own, and
     so are published ports: tests see them in the registry, but cannot connect to them. Otherwise it
-    has a bridge of its own and leaves the firewall alone."""
+    has a bridge of its own, and leaves the firewall alone but for a rule about that."""
 
     def __init__(self, folder, isolated):
         self.folder = folder
@@ -59,6 +59,12 @@ class Engine:
         for command in (f"link add {self.bridge} type bridge",
                         f"addr add {network}.1/24 dev {self.bridge}", f"link set {self.bridge} up"):
             subprocess.run(["ip", *command.split()], check=True)
+        self.let_containers_talk("-I")
+
+    def let_containers_talk(self, verb):
+        """To each other, also where another engine has left the host's firewall forwarding nothing."""
+        subprocess.run(["iptables", verb, "FORWARD", "-i", self.bridge, "-o", self.bridge, "-j", "ACCEPT"],
+                       check=True)
 
     def start(self):
         """Starts dockerd and waits until it answers."""
@@ -94,4 +100,5 @@ class Engine:
         for mount in reversed(left):
             subprocess.run(["umount", mount], check=False)
         if self.bridge:
+            self.let_containers_talk("-D")
             subprocess.run(["ip", "link", "del", self.bridge], check=False)
