@@ -102,3 +102,6 @@ char *fs_beside(const char *path, const char *suffix);
 
 /* Flushes the folder that holds path: which names it has. Where that cannot be asked for, nothing is lost. */
 int fs_flush_folder(const char *path, struct err *e) WARN_UNUSED;
+
+/* The same file, as far as device, inode, size and time of its contents tell. */
+bool fs_same_stamp(const struct stat *a, const struct stat *b);

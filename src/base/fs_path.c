@@ -137,3 +137,9 @@ int fs_make_parent(const char *path, mode_t mode, struct err *e)
     }
     return 0;
 }
+
+bool fs_same_stamp(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}

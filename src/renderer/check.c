@@ -26,8 +26,6 @@
 
 #define CHECK_DEADLINE (30 * MSEC_PER_SEC)
 #define NAME_MAX_LEN   4096u
-#define NOT_RUN        126 /* exit statuses of shells, and of in_place.c: there, but no program */
-#define NO_PROGRAM     127
 
 void check_init(struct check *c, struct io *io, const struct command *command,
                 struct nginx_control *nginx)
@@ -37,6 +35,11 @@ void check_init(struct check *c, struct io *io, const struct command *command,
                         .command = command,
                         .nginx = nginx,
                         .in_place = (command || nginx) && !asks && in_place_allowed()};
+}
+
+static bool check_running(const struct check *c)
+{
+    return c->asking || child_running(&c->job);
 }
 
 void check_deinit(struct check *c)
@@ -55,11 +58,6 @@ bool check_needs_trial(const struct check *c)
 {
     bool in_place = c->in_place && !c->not_now;
     return check_wanted(c) && !in_place && !(c->command && command_names_src(c->command));
-}
-
-bool check_running(const struct check *c)
-{
-    return c->asking || child_running(&c->job);
 }
 
 const char *check_name(const struct check *c)
@@ -105,7 +103,8 @@ static void on_ended(struct child_job *j, const struct child_result *res)
     } else if (c->wrapped && not_in_place(c, res)) {
         finish(c, CHECK_NEEDS_TRIAL, "not in place", "");
     } else {
-        bool ran = res->code == 0 && res->exit_status != NO_PROGRAM && res->exit_status != NOT_RUN;
+        bool ran = res->code == 0 && res->exit_status != COMMAND_NOT_FOUND &&
+                   res->exit_status != COMMAND_NOT_RUN;
         finish(c, ran ? CHECK_REFUSED : CHECK_UNANSWERED, why, res->output);
     }
 }

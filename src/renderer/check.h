@@ -61,7 +61,6 @@ int check_start(struct check *c, struct outputs *o, size_t n_outputs,
                 void (*done)(void *ctx, const struct check_result *res), void *ctx,
                 struct err *e) WARN_UNUSED;
 void check_cancel(struct check *c); /* done follows, CHECK_UNANSWERED; idle is fine */
-bool check_running(const struct check *c);
 
 /* What ran last, for people: the command, or "nginx -t -q -c /etc/nginx/nginx.conf". */
 const char *check_name(const struct check *c);

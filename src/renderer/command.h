@@ -9,6 +9,10 @@
 
 #include <stdbool.h>
 
+/* Exit statuses of shells, and of engines, where no program ran. */
+#define COMMAND_NOT_RUN   126 /* it is there, and cannot be run */
+#define COMMAND_NOT_FOUND 127
+
 struct command {
     char *text;  /* as it was given, for people */
     char **argv; /* ends with NULL; {{.src}} still in it */

@@ -18,15 +18,13 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "renderer/command.h"
 #include "renderer/in_place_view.h"
 
 #define SELF          "/proc/self/exe"
 #define PAIR_FOLLOWS  "+"
 #define COMMAND_BEGIN "--"
 #define LASTING       "not allowed: "
-
-#define STATUS_NOT_RUN   126
-#define STATUS_NOT_FOUND 127
 
 bool in_place_allowed(void)
 {
@@ -101,7 +99,7 @@ int in_place_main(int argc, char **argv)
     execvp(command[0], command);
     int errnum = errno;
     dprintf(STDERR_FILENO, "running %s: %s\n", command[0], strerror(errnum));
-    return errnum == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_RUN;
+    return errnum == ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_RUN;
 }
 
 bool in_place_failed(int exit_status, const char *output, bool *ret_lasting, const char **ret_why)

@@ -54,19 +54,13 @@ int live_read(struct live *l, struct buf *out, struct err *e)
     return r;
 }
 
-static bool same_stamp(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
 bool live_holds(struct live *l, size_t len, uint64_t digest)
 {
     struct stat now;
     if (stat(l->c.path, &now) < 0 || !S_ISREG(now.st_mode) || (size_t)now.st_size != len) {
         return false;
     }
-    if (!l->known || !same_stamp(&now, &l->stamp)) {
+    if (!l->known || !fs_same_stamp(&now, &l->stamp)) {
         struct buf text = BUF_INIT(COPY_FILE_MAX);
         int r = live_read(l, &text, NULL); /* what cannot be read is replaced */
         buf_deinit(&text);
@@ -91,7 +85,7 @@ static int set_attributes(const struct live *l, const struct stat *seen, bool ow
     if (fd < 0) {
         return fs_error(e, "open", c->path, errno);
     }
-    if (fstat(fd, &now) < 0 || !S_ISREG(now.st_mode) || !same_stamp(&now, seen)) {
+    if (fstat(fd, &now) < 0 || !S_ISREG(now.st_mode) || !fs_same_stamp(&now, seen)) {
         return 0; /* another one meanwhile, which is to be replaced */
     }
     if (owner && fchown(fd, c->owner, c->group) < 0) {
@@ -108,7 +102,7 @@ int live_fix_attributes(const struct live *l, struct err *e)
     if (stat(c->path, &now) < 0) {
         return 0; /* there will be one, with these attributes */
     }
-    if (!l->known || !same_stamp(&now, &l->stamp)) {
+    if (!l->known || !fs_same_stamp(&now, &l->stamp)) {
         return 0; /* another one than was judged, which is to be replaced */
     }
     bool owner = c->owner != TARGET_OWNER_KEEP && c->owner != now.st_uid;
@@ -211,7 +205,7 @@ bool live_is_promoted(const struct live *l)
 {
     struct stat now;
     if (l->known && l->digest == l->put && lstat(l->real, &now) == 0 &&
-        same_stamp(&now, &l->stamp)) {
+        fs_same_stamp(&now, &l->stamp)) {
         return true;
     }
     return copy_live_holds(l->real, l->put); /* a check may touch it, or write it anew */

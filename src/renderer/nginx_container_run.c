@@ -16,11 +16,10 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "render/blame.h"
+#include "renderer/command.h"
 
-#define EXIT_CANNOT_RUN 126 /* as shells say it, and engines too */
-#define EXIT_NOT_FOUND  127
-#define SAID_MAX        (4u * DOCKER_CONTROL_OUTPUT_MAX) /* paths may become longer */
-#define EXIT_SIGNAL     128                              /* and the signal's number */
+#define SAID_MAX    (4u * DOCKER_CONTROL_OUTPUT_MAX) /* paths may become longer */
+#define EXIT_SIGNAL 128                              /* and the signal's number */
 
 static int first_line(const char *text)
 {
@@ -91,7 +90,7 @@ bool nginx_container_ran(struct nginx_container *n, const struct docker_control_
     if (status == 0) {
         return true;
     }
-    if (status == EXIT_CANNOT_RUN || status == EXIT_NOT_FOUND) {
+    if (status == COMMAND_NOT_RUN || status == COMMAND_NOT_FOUND) {
         nginx_container_unreached(n, "%s cannot be run: %.*s", what, first_line(said), said);
     } else if (status > EXIT_SIGNAL) {
         nginx_container_unreached(n, "%s was ended by signal %d", what, status - EXIT_SIGNAL);

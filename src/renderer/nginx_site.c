@@ -49,12 +49,6 @@ void nginx_site_deinit(struct nginx_site *s)
     *s = (struct nginx_site){.io = s->io};
 }
 
-static bool same_stamp(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
 /* ---- the binary ---- */
 
 /* In the first of the folders that has it; NULL: none. */
@@ -109,7 +103,7 @@ bool nginx_site_learn(struct nginx_site *s, void (*learned)(void *ctx), void *ct
 {
     struct stat st;
     find_binary(s, &st);
-    if (s->known && (!s->binary || same_stamp(&st, &s->stamp))) {
+    if (s->known && (!s->binary || fs_same_stamp(&st, &s->stamp))) {
         return false; /* also while a package manager replaces it */
     }
     if (!s->binary) {
@@ -144,7 +138,8 @@ static void read_conf(struct nginx_site *s)
     const char *path = conf_of(s);
     struct stat st;
     struct buf text = BUF_INIT(CONF_MAX);
-    if (!path || stat(path, &st) < 0 || !S_ISREG(st.st_mode) || same_stamp(&st, &s->conf_stamp)) {
+    if (!path || stat(path, &st) < 0 || !S_ISREG(st.st_mode) ||
+        fs_same_stamp(&st, &s->conf_stamp)) {
         return;
     }
     if (fs_read(path, &text, NULL) == 0) {

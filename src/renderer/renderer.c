@@ -311,6 +311,7 @@ void renderer_describe(const struct renderer *r, struct buf *out)
     json_field_int(&w, "refused_by_nginx", (int64_t)n.excluded);
     json_field_int(&w, "rejected_values", (int64_t)n.reports);
     json_field_str(&w, "hold", hold_state_name(r->hold.state));
+    json_field_str(&w, "hold_reason", hold_reason_name(r->hold.reason));
     publish_describe(r->publish, &w);
     json_object_end(&w);
 }
